@@ -1,0 +1,1 @@
+"""Open Data Contract Standard files: loading, checking, and everything generated from them."""

@@ -1,0 +1,1 @@
+"""Reports out: rendering, transports, outbox, ledger, receipts and proofs."""

@@ -1,0 +1,1 @@
+"""Report rows to the bytes that go on the wire; pure functions."""

@@ -1,0 +1,1 @@
+"""Bringing data in: control-zone collector, one-way gateway, business connectors, landing."""

@@ -1,0 +1,1 @@
+"""One-way transports and the receiver that verifies, orders and records what is missing."""

@@ -1,0 +1,1 @@
+"""The embedded default: a simulated fine-chemical site and the strict receivers that judge us."""
