@@ -16,7 +16,9 @@ from typing import Protocol
 class Clock(Protocol):
     """What time it is in the plant, and how long a plant second takes here."""
 
-    speed: float
+    @property
+    def speed(self) -> float:
+        """Plant seconds per second of this machine."""
 
     def now(self) -> datetime:
         """The present instant of the plant, aware, in UTC."""
