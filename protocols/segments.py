@@ -1,0 +1,245 @@
+"""Sealed segments: what the collector hands through the gateway, and all that may cross it.
+
+A segment is two files, `<stream>/<sequence>.parquet` and `<stream>/<sequence>.json`. The payload is written,
+fsynced and renamed first and the signed manifest last, so a manifest that exists *is* the seal: a process
+killed in between leaves no segment that is half there. Sequences start at 1 and have no gaps per stream.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from cryptography.exceptions import InvalidSignature
+
+from protocols.durable_files import write_durably
+from protocols.points import SCHEMAS
+from protocols.segment_manifest import (
+    FORMAT_VERSION,
+    SCHEMA_VERSION,
+    Manifest,
+    SegmentError,
+    SegmentExistsError,
+    SegmentHashError,
+    SegmentNameError,
+    SegmentSignatureError,
+    SegmentTornError,
+    SegmentVersionError,
+    read_manifest,
+    require_stream_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+__all__ = [
+    "Manifest",
+    "SegmentError",
+    "SegmentExistsError",
+    "SegmentHashError",
+    "SegmentNameError",
+    "SegmentSignatureError",
+    "SegmentTornError",
+    "SegmentVersionError",
+    "manifest_path",
+    "read_manifest",
+    "read_table",
+    "require_stream_name",
+    "sequences",
+    "verify_segment",
+    "write_segment",
+]
+
+MANIFEST_NAME = re.compile(r"(\d{12})\.json")
+_SORT_COLUMNS = {
+    "points": ("tag_id", "source_at_utc", "source_at_100ns"),
+    "alarms": ("event_at_utc", "event_at_100ns", "event_id"),
+    "tags": ("tag_id",),
+}
+_TIME_COLUMN = {"points": "source_at_utc", "alarms": "event_at_utc", "tags": "observed_at_utc"}
+
+
+def write_segment(
+    directory: Path,
+    stream: str,
+    sequence: int,
+    table: pa.Table,
+    kind: str,
+    marks: Mapping[str, str],
+    sign_key: Ed25519PrivateKey,
+    sealed_at: datetime,
+) -> Path:
+    """Seal `table` as number `sequence` of `stream`; on return it survives a power cut.
+
+    Args:
+        directory: the folder that holds one folder a stream.
+        stream: `<system_id>.<kind>`.
+        sequence: one more than the stream's last.
+        table: rows in the schema of `kind`; sorted here.
+        kind: points, alarms or tags.
+        marks: the last source time admitted of each tag in the table, committed with it.
+        sign_key: the control zone's gateway key.
+        sealed_at: the instant, aware.
+
+    Returns:
+        The manifest's path.
+
+    Raises:
+        SegmentExistsError: the sequence is sealed already.
+        SegmentNameError: the stream name is not path-safe.
+    """
+    path = manifest_path(directory, stream, sequence)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        msg = f"sealing {stream} {sequence}: {path} exists; a sealed segment is never replaced"
+        raise SegmentExistsError(msg)
+    payload = _encode(table, kind)
+    unsigned = _describe(stream, sequence, table, kind, payload, marks, sealed_at)
+    write_durably(path.with_suffix(".parquet"), payload)
+    write_durably(path, _sign(unsigned, sign_key))
+    return path
+
+
+def verify_segment(path: Path, verify_key: Ed25519PublicKey) -> Manifest:
+    """The manifest of a segment that is whole, unchanged and signed by the expected key.
+
+    Args:
+        path: the manifest's path; the payload lies beside it.
+        verify_key: the control zone's public gateway key.
+
+    Raises:
+        SegmentError: the leaf class says what is wrong, the message names the file.
+    """
+    manifest = read_manifest(path)
+    try:
+        verify_key.verify(base64.b64decode(manifest.signature, validate=True), manifest.signed_bytes())
+    except (InvalidSignature, ValueError) as error:
+        msg = f"verifying {path}: not signed by the expected gateway key; the file was forged or changed"
+        raise SegmentSignatureError(msg) from error
+    _require_place(manifest, path)
+    found = _sha256(path.with_suffix(".parquet"))
+    if found != manifest.sha256:
+        msg = f"verifying the payload of {path}: SHA-256 is {found}, the manifest signs {manifest.sha256}"
+        raise SegmentHashError(msg)
+    return manifest
+
+
+def read_table(path: Path) -> pa.Table:
+    """The rows of a segment in the wire schema of its kind.
+
+    Args:
+        path: the manifest's path.
+
+    Raises:
+        SegmentTornError: the payload cannot be read.
+        SegmentVersionError: its columns are not the ones this version knows.
+    """
+    manifest = read_manifest(path)
+    payload = path.with_suffix(".parquet")
+    try:
+        with pa.OSFile(str(payload)) as source:
+            table = pq.read_table(source)
+    except (OSError, pa.ArrowException) as error:
+        msg = f"reading {payload}: {error}; expected the Parquet file its manifest names"
+        raise SegmentTornError(msg) from error
+    expected = SCHEMAS[manifest.kind]
+    if not table.schema.equals(expected):
+        msg = f"reading {payload}: its columns are {table.schema}, this version reads {expected}"
+        raise SegmentVersionError(msg)
+    return table
+
+
+def sequences(directory: Path, stream: str) -> list[int]:
+    """The sealed sequence numbers of a stream in a folder, ascending."""
+    folder = directory / require_stream_name(stream)
+    if not folder.is_dir():
+        return []
+    names = (MANIFEST_NAME.fullmatch(file.name) for file in folder.iterdir())
+    return sorted(int(match[1]) for match in names if match)
+
+
+def manifest_path(directory: Path, stream: str, sequence: int) -> Path:
+    """Where the manifest of a segment lies below a folder of streams."""
+    return directory / require_stream_name(stream) / f"{sequence:012d}.json"
+
+
+def _encode(table: pa.Table, kind: str) -> bytes:
+    ordered = table.cast(SCHEMAS[kind]).sort_by([(name, "ascending") for name in _SORT_COLUMNS[kind]])
+    sink = pa.BufferOutputStream()
+    # Sorted by tag and time, deltas of the instants take a fraction of their plain or dictionary form.
+    instants = {
+        field.name: "DELTA_BINARY_PACKED" for field in ordered.schema if pa.types.is_timestamp(field.type)
+    }
+    repeated = [field.name for field in ordered.schema if field.name not in instants]
+    pq.write_table(ordered, sink, compression="zstd", use_dictionary=repeated, column_encoding=instants)
+    return bytes(sink.getvalue())
+
+
+def _describe(
+    stream: str,
+    sequence: int,
+    table: pa.Table,
+    kind: str,
+    payload: bytes,
+    marks: Mapping[str, str],
+    sealed_at: datetime,
+) -> Manifest:
+    first, last = _time_range(table, kind)
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        stream=stream,
+        sequence=sequence,
+        kind=kind,
+        rows=table.num_rows,
+        first_source_at_utc=first,
+        last_source_at_utc=last,
+        schema_version=SCHEMA_VERSION,
+        sha256=hashlib.sha256(payload).hexdigest(),
+        sealed_at_utc=_instant_text(sealed_at),
+        marks=dict(marks),
+    )
+
+
+def _time_range(table: pa.Table, kind: str) -> tuple[str | None, str | None]:
+    bounds = pc.min_max(table[_TIME_COLUMN[kind]]).as_py()
+    if bounds["min"] is None:
+        return None, None
+    return _instant_text(bounds["min"]), _instant_text(bounds["max"])
+
+
+def _sign(unsigned: Manifest, sign_key: Ed25519PrivateKey) -> bytes:
+    signature = base64.b64encode(sign_key.sign(unsigned.signed_bytes())).decode()
+    fields = {**asdict(unsigned), "signature": signature}
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _require_place(manifest: Manifest, path: Path) -> None:
+    require_stream_name(manifest.stream)
+    expected = f"{manifest.stream}/{manifest.sequence:012d}.json"
+    if f"{path.parent.name}/{path.name}" != expected:
+        msg = f"verifying {path}: the manifest is of {expected}; a segment moved to another place is refused"
+        raise SegmentNameError(msg)
+
+
+def _sha256(payload: Path) -> str:
+    try:
+        with payload.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"verifying {payload}: {error.strerror}; the manifest arrived without its payload"
+        raise SegmentTornError(msg) from error
+
+
+def _instant_text(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,164 @@
+"""Segments: what is sealed comes back, and anything torn, moved, forged or changed is refused by name."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocols import segments
+from protocols.points import ALARMS, POINTS, SCHEMAS, TAGS
+
+STREAM = "opcua_environment.points"
+SEALED_AT = datetime(2026, 11, 17, 1, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+def points(count: int = 3) -> pa.Table:
+    rows = [
+        {
+            "tag_id": f"DA001.T{count - index}",
+            "source_at_utc": SEALED_AT - timedelta(seconds=index),
+            "source_at_100ns": index % 10,
+            "value_number": float("nan") if index == 1 else index / 7,
+            "value_text": "甲醇" if index == 2 else None,
+            "status_code": 0x80AB_0480 + index,
+            "server_at_utc": None,
+            "server_at_100ns": None,
+            "arrived_at_utc": SEALED_AT,
+        }
+        for index in range(count)
+    ]
+    return pa.Table.from_pylist(rows, schema=POINTS)
+
+
+def seal(directory: Path, key: Ed25519PrivateKey, sequence: int = 1, table: pa.Table | None = None) -> Path:
+    marks = {"DA001.T1": "2026-11-17T01:29:58.0000002Z"}
+    table = points() if table is None else table
+    return segments.write_segment(directory, STREAM, sequence, table, "points", marks, key, SEALED_AT)
+
+
+def test_a_sealed_segment_comes_back_sorted_with_its_marks(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    manifest = segments.verify_segment(path, key.public_key())
+    table = segments.read_table(path)
+    assert path == tmp_path / STREAM / "000000000001.json"
+    assert (manifest.stream, manifest.sequence, manifest.rows) == (STREAM, 1, 3)
+    assert manifest.marks == {"DA001.T1": "2026-11-17T01:29:58.0000002Z"}
+    assert manifest.first_source_at_utc == "2026-11-17T01:29:58.000000Z"
+    assert manifest.last_source_at_utc == "2026-11-17T01:30:00.000000Z"
+    assert table.schema.equals(POINTS)
+    assert table["tag_id"].to_pylist() == ["DA001.T1", "DA001.T2", "DA001.T3"]
+    assert str(table["value_number"][1].as_py()) == "nan"
+    assert table["value_text"][0].as_py() == "甲醇"
+    assert table["status_code"].to_pylist() == [0x80AB_0482, 0x80AB_0481, 0x80AB_0480]
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_an_empty_table_of_every_kind_can_be_sealed(
+    tmp_path: Path, key: Ed25519PrivateKey, kind: str
+) -> None:
+    table = {"points": POINTS, "alarms": ALARMS, "tags": TAGS}[kind].empty_table()
+    path = segments.write_segment(tmp_path, f"plant.{kind}", 1, table, kind, {}, key, SEALED_AT)
+    manifest = segments.verify_segment(path, key.public_key())
+    assert manifest.first_source_at_utc is None
+    assert segments.read_table(path).num_rows == 0
+
+
+def test_a_sealed_sequence_is_never_replaced(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    seal(tmp_path, key)
+    with pytest.raises(segments.SegmentExistsError, match="never replaced"):
+        seal(tmp_path, key)
+
+
+def test_a_payload_without_manifest_is_no_segment_and_may_be_written_again(
+    tmp_path: Path, key: Ed25519PrivateKey
+) -> None:
+    path = seal(tmp_path, key)
+    path.unlink()
+    assert segments.sequences(tmp_path, STREAM) == []
+    seal(tmp_path, key, table=points(5))
+    assert segments.verify_segment(path, key.public_key()).rows == 5
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc.points", "a/b.points", "Opcua.points", "points", "a.points\n", ".points", ""]
+)
+def test_a_stream_name_that_is_no_plain_folder_name_is_refused(
+    tmp_path: Path, key: Ed25519PrivateKey, name: str
+) -> None:
+    with pytest.raises(segments.SegmentNameError, match="refused"):
+        segments.write_segment(tmp_path, name, 1, points(), "points", {}, key, SEALED_AT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_changed_payload_byte_is_found(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    payload = path.with_suffix(".parquet")
+    content = bytearray(payload.read_bytes())
+    content[len(content) // 2] ^= 1
+    payload.write_bytes(content)
+    with pytest.raises(segments.SegmentHashError, match="SHA-256"):
+        segments.verify_segment(path, key.public_key())
+
+
+def test_a_missing_payload_is_torn(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    path.with_suffix(".parquet").unlink()
+    with pytest.raises(segments.SegmentTornError, match="without its payload"):
+        segments.verify_segment(path, key.public_key())
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100])
+def test_a_manifest_cut_short_is_torn(tmp_path: Path, key: Ed25519PrivateKey, keep: int) -> None:
+    path = seal(tmp_path, key)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(segments.SegmentTornError):
+        segments.read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("rows", 4, segments.SegmentSignatureError),
+        ("marks", {}, segments.SegmentSignatureError),
+        ("sequence", 2, segments.SegmentSignatureError),
+        ("signature", "", segments.SegmentSignatureError),
+        ("signature", "not base64 !", segments.SegmentSignatureError),
+        ("format_version", 2, segments.SegmentVersionError),
+        ("schema_version", 9, segments.SegmentVersionError),
+        ("kind", "commands", segments.SegmentVersionError),
+        ("rows", "3", segments.SegmentTornError),
+        ("extra", 1, segments.SegmentTornError),
+    ],
+)
+def test_a_changed_manifest_is_refused(
+    tmp_path: Path, key: Ed25519PrivateKey, field: str, value: object, error: type[Exception]
+) -> None:
+    path = seal(tmp_path, key)
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(error):
+        segments.verify_segment(path, key.public_key())
+
+
+def test_another_key_is_refused(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    with pytest.raises(segments.SegmentSignatureError, match="not signed by the expected"):
+        segments.verify_segment(path, Ed25519PrivateKey.generate().public_key())
+
+
+def test_a_segment_renamed_to_another_number_is_refused(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    moved = path.with_name("000000000002.json")
+    path.with_suffix(".parquet").rename(moved.with_suffix(".parquet"))
+    path.rename(moved)
+    with pytest.raises(segments.SegmentNameError, match="moved to another place"):
+        segments.verify_segment(moved, key.public_key())
