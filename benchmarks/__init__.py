@@ -1,0 +1,1 @@
+"""Measured side by side with peers, one command each; results are committed as JSON."""
