@@ -1,0 +1,222 @@
+"""Reading contract files: strict, and every fault of every file told at once.
+
+Where the Open Data Contract Standard has a place for a thing, that place is used: labels are `businessName`
+(English) and a synonym of locale `zh-CN`, the owner is `team.name`, cadence and retention are
+`slaProperties`, clauses are `authoritativeDefinitions` of type `clause`, code lists are `enum`, ranges are
+`logicalTypeOptions`, the source's names are `physicalName`. What the standard lacks is a custom property,
+listed in `fields.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from open_data_contract_standard.model import OpenDataContractStandard
+
+from contracts.columns import read_column
+from contracts.documents import Place, read_document
+from contracts.errors import ContractError, Fault
+from contracts.fields import (
+    CATEGORIES,
+    CATEGORY_LABELS,
+    PERIOD_SECONDS,
+    TABLE_PROPERTIES,
+    FaultList,
+    chinese_label,
+    custom_properties,
+)
+from contracts.model import Column, Contract, ExtractMode
+from contracts.standard import parse, standard_faults
+
+CONTRACT_SUFFIX = ".odcs.yaml"
+_CURSOR_MODES = {ExtractMode.CURSOR, ExtractMode.CURSOR_SWEEP}
+_CURSOR_TYPES = {"timestamp", "integer"}
+_TABLE_PLACE: Place = ("schema", 0)
+
+
+def load_contract(path: Path) -> Contract:
+    """The contract of one file.
+
+    Raises:
+        ContractError: the file breaks the standard or our rules; every fault is listed with its line.
+    """
+    contract, faults = _load(path)
+    if contract is None or faults:
+        raise ContractError(faults)
+    return contract
+
+
+def load_contracts(root: Path) -> tuple[Contract, ...]:
+    """Every contract below `root` (files `*.odcs.yaml` at any depth), ordered by system and table.
+
+    Raises:
+        ContractError: a file is faulty or two files describe the same table; every fault is told.
+    """
+    faults: list[Fault] = []
+    contracts: list[Contract] = []
+    for path in sorted(root.rglob(f"*{CONTRACT_SUFFIX}")):
+        contract, found = _load(path)
+        faults += found
+        if contract is not None:
+            contracts.append(contract)
+    faults += _duplicates(contracts)
+    if faults:
+        raise ContractError(faults)
+    return tuple(sorted(contracts, key=lambda contract: (contract.system_id, contract.table)))
+
+
+def _duplicates(contracts: list[Contract]) -> list[Fault]:
+    counts = Counter(contract.name for contract in contracts)
+    return [
+        Fault(contract.path, None, f"{contract.name} is described by {counts[contract.name]} files; keep one")
+        for contract in contracts
+        if counts[contract.name] > 1 and contract.path is not None
+    ]
+
+
+def _load(path: Path) -> tuple[Contract | None, list[Fault]]:
+    document, faults = read_document(path)
+    if document is None:
+        return None, faults
+    faults += standard_faults(document)
+    odcs, found = parse(document)
+    faults += found
+    if odcs is None or faults:
+        return None, faults
+    problems = FaultList(document)
+    contract = _interpret(odcs, problems)
+    return (None if problems.faults else contract), problems.faults
+
+
+def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract | None:
+    """The contract, or None where the table itself is missing; every other fault is noted in `problems`."""
+    if odcs.schema_ is None or len(odcs.schema_) != 1:
+        problems.add(("schema",), f"expected exactly one table, found {len(odcs.schema_ or [])}")
+        return None
+    table = odcs.schema_[0]
+    properties = custom_properties(table.customProperties, TABLE_PROPERTIES, _TABLE_PLACE, problems)
+    category = CATEGORIES.get(odcs.domain or "")
+    if category is None:
+        problems.add(
+            ("domain",), f"expected one of {CATEGORY_LABELS} (category of 7.2.2 a), found {odcs.domain!r}"
+        )
+    columns = tuple(
+        read_column(column, category or "", (*_TABLE_PLACE, "properties", index), problems)
+        for index, column in enumerate(table.properties or [])
+    )
+    contract = Contract(
+        system_id=problems.required(odcs.dataProduct, ("dataProduct",), "the system id"),
+        table=table.name or "",
+        version=odcs.version or "",
+        label_zh=chinese_label(table, _TABLE_PLACE, problems),
+        label_en=problems.required(table.businessName, (*_TABLE_PLACE, "businessName"), "the English label"),
+        description=problems.required(
+            table.description, (*_TABLE_PLACE, "description"), "what the table is for"
+        ),
+        grain=problems.required(
+            table.dataGranularityDescription, (*_TABLE_PLACE, "dataGranularityDescription"), "what one row is"
+        ),
+        owner=problems.required(getattr(odcs.team, "name", None), ("team", "name"), "the owner"),
+        category=category or "",
+        mode=_mode(properties.get("extractMode"), problems),
+        columns=columns,
+        cadence_s=_service_level(odcs, "frequency", problems),
+        retention_days=_service_level(odcs, "retention", problems) // PERIOD_SECONDS["d"],
+        source_name=table.physicalName or table.name or "",
+        clauses=tuple(d.url or "" for d in odcs.authoritativeDefinitions or [] if d.type == "clause"),
+        cursor=properties.get("cursorColumn"),
+        overlap=int(properties.get("cursorOverlap", 0)),
+        path=problems.document.path,
+    )
+    _check_whole(contract, odcs, problems)
+    return contract
+
+
+def _mode(found: object, problems: FaultList) -> ExtractMode:
+    try:
+        return ExtractMode(str(found))
+    except ValueError:
+        modes = [mode.value for mode in ExtractMode]
+        problems.add(_TABLE_PLACE, f"customProperty extractMode: expected one of {modes}, found {found!r}")
+        return ExtractMode.FULL
+
+
+def _service_level(odcs: OpenDataContractStandard, name: str, problems: FaultList) -> int:
+    """The period of a service level in seconds; its absence or an unknown unit is a fault."""
+    for index, level in enumerate(odcs.slaProperties or []):
+        if level.property == name:
+            unit_s = PERIOD_SECONDS.get(level.unit or "")
+            if unit_s is None or not isinstance(level.value, int):
+                units = sorted(PERIOD_SECONDS)
+                found = f"{level.value!r} {level.unit!r}"
+                problems.add(
+                    ("slaProperties", index), f"{name}: expected a whole number of {units}, found {found}"
+                )
+                return 0
+            return level.value * unit_s
+    problems.add(("slaProperties",), f"no {name}; add {{property: {name}, value: …, unit: …}}")
+    return 0
+
+
+def _check_whole(contract: Contract, odcs: OpenDataContractStandard, problems: FaultList) -> None:
+    """Rules that need the table and its columns together."""
+    if odcs.id != contract.contract_id:
+        problems.add(("id",), f"expected {contract.contract_id!r} (dataProduct.table), found {odcs.id!r}")
+    if not contract.columns:
+        problems.add(_TABLE_PLACE, "the table has no columns")
+    _check_names(contract, problems)
+    _check_key(contract, problems)
+    _check_cursor(contract, problems)
+
+
+def _check_names(contract: Contract, problems: FaultList) -> None:
+    place = (*_TABLE_PLACE, "properties")
+    names = Counter(column.name for column in contract.columns)
+    for index, column in enumerate(contract.columns):
+        if names[column.name] > 1:
+            problems.add((*place, index), f"column {column.name!r} is declared {names[column.name]} times")
+        if column.name.startswith("_"):
+            problems.add(
+                (*place, index), f"column {column.name!r}: a leading _ is kept for bookkeeping columns"
+            )
+        if column.unit_column is not None and column.unit_column not in names:
+            problems.add(
+                (*place, index), f"{column.name}: unitColumn {column.unit_column!r} is no column here"
+            )
+
+
+def _check_key(contract: Contract, problems: FaultList) -> None:
+    keyed = [column for column in contract.columns if column.key_position is not None]
+    positions = sorted(column.key_position or 0 for column in keyed)
+    if positions != list(range(1, len(keyed) + 1)) or not keyed:
+        problems.add(
+            _TABLE_PLACE,
+            f"primaryKeyPosition of the key columns: expected 1, 2, …, found {positions}; a key is required",
+        )
+    problems.faults += [
+        problems.document.fault(_TABLE_PLACE, f"key column {column.name!r} must be required: true")
+        for column in keyed
+        if not column.required
+    ]
+
+
+def _check_cursor(contract: Contract, problems: FaultList) -> None:
+    if (contract.mode in _CURSOR_MODES) != (contract.cursor is not None):
+        problems.add(
+            _TABLE_PLACE, f"extractMode {contract.mode} and cursorColumn {contract.cursor!r} do not agree"
+        )
+        return
+    if contract.cursor is None:
+        return
+    cursor: Column | None = next((c for c in contract.columns if c.name == contract.cursor), None)
+    if cursor is None or cursor.logical_type not in _CURSOR_TYPES or not cursor.required:
+        problems.add(
+            _TABLE_PLACE,
+            f"cursorColumn {contract.cursor!r} must be a required column of type timestamp or integer",
+        )
+    if contract.overlap <= 0:
+        problems.add(
+            _TABLE_PLACE,
+            "cursorOverlap must be above 0: without it a row committed late behind the cursor is never read",
+        )
