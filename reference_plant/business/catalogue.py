@@ -35,9 +35,9 @@ class Partner:
     permit: str | None = None
 
 
-AMMONIA = Material("000000000000100001", "M-1001", "NH3-L", "液氨", "ROH", "KG ", "7664-41-7", True)
-METHANOL = Material("000000000000100002", "M-1002", "CH3OH-T", "甲醇", "ROH", "TO ", "67-56-1", True)
-CHLORINE = Material("000000000000100003", "M-1003", "CL2-CYL", "液氯", "ROH", "KG ", "7782-50-5", True)
+AMMONIA = Material("000000000000100001", "M-1001", "NH3-L", "液氨", "ROH ", "KG ", "7664-41-7", True)
+METHANOL = Material("000000000000100002", "M-1002", "CH3OH-T", "甲醇", "ROH ", "TO ", "67-56-1", True)
+CHLORINE = Material("000000000000100003", "M-1003", "CL2-CYL", "液氯", "ROH ", "KG ", "7782-50-5", True)
 CATALYST = Material("000000000000100004", "M-1004", "CAT-ZSM5", "ZSM-5催化剂", "HIBE", "KG ", None, False)
 MIXED_AMINES = Material("000000000000500001", "M-5001", "MA-MIX", "混合甲胺", "FERT", "KG ", None, True)
 MIXED_AMINES_BLEND = Material(

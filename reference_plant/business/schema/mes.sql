@@ -7,7 +7,7 @@ create table mes.production_orders (
     sales_order_no         varchar(10)   not null,  -- without the ERP's leading zeros
     sales_order_item       smallint      not null,  -- 10, 20, …
     material_definition_id varchar(18)   not null,
-    planned_quantity       numeric(12,3) not null,
+    planned_quantity       numeric(14,4) not null,
     quantity_uom           varchar(8)    not null,
     order_status           varchar(12)   not null,  -- CREATED RELEASED RUNNING COMPLETED CLOSED CANCELLED
     planned_start_at       timestamptz   not null,
@@ -22,7 +22,7 @@ create table mes.batches (
     batch_state         smallint      not null,     -- 20 running, 30 held, 50 complete, 60 aborted
     started_at          timestamptz   not null,
     ended_at            timestamptz,
-    actual_quantity     numeric(12,3),
+    actual_quantity     numeric(14,4),
     quantity_uom        varchar(8)    not null,
     last_modified_at    timestamptz   not null
 );
@@ -32,7 +32,7 @@ create table mes.batch_materials (
     batch_id               varchar(24)   not null references mes.batches,
     material_lot_id        varchar(32)   not null,
     material_definition_id varchar(18)   not null,
-    quantity               numeric(12,3) not null,
+    quantity               numeric(14,4) not null,
     quantity_uom           varchar(8)    not null,
     consumed_at            timestamptz   not null,
     operator_code          varchar(8)    not null,
@@ -45,7 +45,7 @@ create table mes.batch_outputs (
     material_lot_id        varchar(32)   not null,
     material_definition_id varchar(18)   not null,
     output_kind            varchar(10)   not null,  -- PRODUCT, WASTE
-    quantity               numeric(12,3) not null,
+    quantity               numeric(14,4) not null,
     quantity_uom           varchar(8)    not null,
     produced_at            timestamptz   not null,
     last_modified_at       timestamptz   not null

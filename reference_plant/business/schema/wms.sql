@@ -10,7 +10,7 @@ create table wms.lots (
     vendor_lot_no varchar(32),
     made_on       date          not null,
     best_before   date,
-    qty_on_hand   numeric(12,3) not null,
+    qty_on_hand   numeric(14,4) not null,
     uom           varchar(4)    not null,
     status_cd     char(1)       not null,           -- Q quarantine, R released, B blocked
     bin_loc       varchar(12)   not null
@@ -23,7 +23,7 @@ create table wms.stock_movements (
     lot_no           varchar(32)   not null,
     dest_lot_no      varchar(32),                   -- 309 only
     sku              varchar(16)   not null,
-    qty              numeric(12,3) not null,        -- always positive; the type gives the direction
+    qty              numeric(14,4) not null,        -- always positive; the type gives the direction
     uom              varchar(4)    not null,
     ref_doc          varchar(32)   not null,        -- delivery note, batch, transfer or shipment
     posted_epoch_ms  bigint        not null,
@@ -47,7 +47,7 @@ create table wms.shipment_lines (
     line_no          smallint      not null,
     lot_no           varchar(32)   not null,
     sku              varchar(16)   not null,
-    qty              numeric(12,3) not null,
+    qty              numeric(14,4) not null,
     uom              varchar(4)    not null,
     updated_epoch_ms bigint        not null,
     primary key (ship_no, line_no)

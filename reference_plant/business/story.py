@@ -1,0 +1,28 @@
+"""The whole history of the business systems, from the seed alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from reference_plant.business.journal import Event, Journal
+from reference_plant.business.plans import plan_batches
+from reference_plant.business.production import write_production
+from reference_plant.business.sales import orders_of, write_masters, write_orders
+from reference_plant.business.warehouse import write_warehouse
+
+
+def events(seed: int, zone: ZoneInfo, start_utc: datetime, end_utc: datetime) -> list[Event]:
+    """Every change visible before `end_utc`, in order of commit.
+
+    A longer window only adds events at its end: the story of the same seed and start never changes.
+    What happened before `start_utc` (master data, orders taken, material received) is visible at the start.
+    """
+    plans, deliveries = plan_batches(seed, zone, start_utc, end_utc)
+    orders = orders_of(plans)
+    journal = Journal(zone, start_utc)
+    write_masters(journal, start_utc)
+    write_orders(journal, orders)
+    write_production(journal, plans)
+    write_warehouse(journal, plans, deliveries, orders, end_utc)
+    return journal.events(end_utc)
