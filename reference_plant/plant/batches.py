@@ -13,6 +13,7 @@ from enum import IntEnum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+FIRST_DAY = date(2020, 1, 1)
 STARTS = (wall_time(0, 30), wall_time(8, 30), wall_time(16, 30))
 
 
@@ -55,6 +56,7 @@ class Batch:
     """
 
     batch_id: str
+    ordinal: int  # counts every batch since STARTS first applied, so that meters can add them up
     start_utc: datetime
     end_utc: datetime
     phases: tuple[Phase, ...]
@@ -84,7 +86,10 @@ def batch(seed: int, zone: ZoneInfo, day: date, number: int) -> Batch:
     ammonia_kg = round(draw.uniform(1_560.0, 1_640.0), 1)
     chlorine_kg = round(draw.uniform(48.0, 52.0), 1)
     product_kg = round((methanol_kg + ammonia_kg) * draw.uniform(0.905, 0.935), 1)
-    return Batch(batch_id, start, at, tuple(phases), methanol_kg, ammonia_kg, chlorine_kg, product_kg)
+    ordinal = (day - FIRST_DAY).days * len(STARTS) + number - 1
+    return Batch(
+        batch_id, ordinal, start, at, tuple(phases), methanol_kg, ammonia_kg, chlorine_kg, product_kg
+    )
 
 
 def batches_between(seed: int, zone: ZoneInfo, start_utc: datetime, end_utc: datetime) -> list[Batch]:
