@@ -1,0 +1,197 @@
+"""Which source systems there are, and which of them this site has.
+
+A system is a folder with `system.yml` and its contracts, found by looking: in the product's `systems/` and in
+the site's own `systems/`. A site has a system when it has a file `systems/<system_id>.yml`, which says how to
+reach it. Nothing here connects to anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.documents import Document, read_document
+from contracts.errors import ContractError
+from contracts.loading import load_contracts
+from contracts.model import Contract
+from ingestion.errors import PermanentError, RegistryError
+
+PRODUCT_SYSTEMS = Path(__file__).parent / "systems"
+_SYSTEM_FILE = "system.yml"
+
+
+class SystemKind(StrEnum):
+    """How a system is read."""
+
+    OPCUA = "opcua"
+    SQL = "sql"
+    WORKBOOK = "workbook"
+    REGISTER = "register"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    schema_version: Literal[1]
+    system_id: str
+
+
+class _SystemFile(_Strict):
+    kind: SystemKind
+    label_zh: str
+    label_en: str
+    owner: str
+    area: str
+
+
+class _SiteFile(_Strict):
+    """How this site reaches a system; a secret is named, never written."""
+
+    secret: str | None = None
+
+
+_File = TypeVar("_File", bound=_Strict)
+
+
+@dataclass(frozen=True)
+class SystemSpec:
+    """One source system of this site."""
+
+    system_id: str
+    kind: SystemKind
+    label_zh: str
+    label_en: str
+    owner: str
+    area: str
+    tables: tuple[Contract, ...]
+    folder: Path
+    secret: str | None = None
+
+    def contract(self, table: str) -> Contract:
+        """The contract of one table.
+
+        Raises:
+            PermanentError: the system has no such table; the message lists those it has.
+        """
+        for contract in self.tables:
+            if contract.table == table:
+                return contract
+        msg = f"{self.system_id}: no table {table!r}; it has {[contract.table for contract in self.tables]}"
+        raise PermanentError(msg)
+
+
+def discover_systems(*roots: Path) -> tuple[SystemSpec, ...]:
+    """Every system folder below `roots` (the product's when none is given), without anything of a site.
+
+    Raises:
+        RegistryError: files that are unreadable, unknown keys, duplicate systems, faulty contracts; all told.
+    """
+    faults: list[str] = []
+    found = [
+        spec
+        for root in roots or (PRODUCT_SYSTEMS,)
+        for path in sorted(root.glob(f"*/{_SYSTEM_FILE}"))
+        if (spec := _read_system(path, faults)) is not None
+    ]
+    counts = Counter(spec.system_id for spec in found)
+    faults += [
+        f"{spec.folder}: system {spec.system_id!r} is described in {counts[spec.system_id]} folders; keep one"
+        for spec in found
+        if counts[spec.system_id] > 1
+    ]
+    if faults:
+        raise RegistryError(faults)
+    return tuple(sorted(found, key=lambda spec: spec.system_id))
+
+
+def load_registry(site_dir: Path, *, product_systems: Path = PRODUCT_SYSTEMS) -> tuple[SystemSpec, ...]:
+    """The systems this site has, ordered by id, each with the name of its secret.
+
+    Args:
+        site_dir: the site; its `systems/` holds one `<system_id>.yml` a system, and folders of its own.
+        product_systems: the folder of the systems that come with the product.
+
+    Raises:
+        RegistryError: any file is faulty, or the site names a system that no folder describes.
+    """
+    known = {spec.system_id: spec for spec in discover_systems(product_systems, site_dir / "systems")}
+    faults: list[str] = []
+    specs = []
+    for path in sorted((site_dir / "systems").glob("*.yml")):
+        site = _read_file(path, _SiteFile, faults)
+        if site is None:
+            continue
+        spec = known.get(site.system_id)
+        if spec is None:
+            faults.append(f"{path}: no folder describes system {site.system_id!r}; known: {sorted(known)}")
+        elif site.system_id != path.stem:
+            faults.append(f"{path}: the file is about {site.system_id!r}; name it {site.system_id}.yml")
+        elif (spec.kind is SystemKind.SQL) != (site.secret is not None):
+            faults.append(
+                f"{path}: a system of kind {spec.kind} {_secret_rule(spec.kind)}, found {site.secret!r}"
+            )
+        else:
+            specs.append(_at_site(spec, site))
+    if faults:
+        raise RegistryError(faults)
+    return tuple(specs)
+
+
+def _secret_rule(kind: SystemKind) -> str:
+    return "needs the name of the secret with its URL" if kind is SystemKind.SQL else "takes no secret"
+
+
+def _at_site(spec: SystemSpec, site: _SiteFile) -> SystemSpec:
+    return SystemSpec(**{**vars(spec), "secret": site.secret})
+
+
+def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:
+    found = _read_file(path, _SystemFile, faults)
+    if found is None:
+        return None
+    if found.system_id != path.parent.name:
+        faults.append(
+            f"{path}: system_id is {found.system_id!r}, its folder {path.parent.name!r}; make them agree"
+        )
+    try:
+        contracts = load_contracts(path.parent)
+    except ContractError as error:
+        faults += [str(fault) for fault in error.faults]
+        return None
+    faults += [
+        f"{contract.path}: dataProduct is {contract.system_id!r}, the folder's system is {found.system_id!r}"
+        for contract in contracts
+        if contract.system_id != found.system_id
+    ]
+    if not contracts:
+        faults.append(f"{path.parent}: a system without a contract; add <table>.odcs.yaml")
+    return SystemSpec(
+        system_id=found.system_id,
+        kind=found.kind,
+        label_zh=found.label_zh,
+        label_en=found.label_en,
+        owner=found.owner,
+        area=found.area,
+        tables=contracts,
+        folder=path.parent,
+    )
+
+
+def _read_file(path: Path, model: type[_File], faults: list[str]) -> _File | None:
+    document, problems = read_document(path)
+    faults += [str(problem) for problem in problems]
+    if document is None:
+        return None
+    try:
+        return model.model_validate(document.content)
+    except ValidationError as error:
+        faults += [_told(document, found["loc"], found["msg"]) for found in error.errors()]
+        return None
+
+
+def _told(document: Document, place: tuple[int | str, ...], message: str) -> str:
+    return f"{document.fault(place, '.'.join(map(str, place)) + ': ' + message)}"
