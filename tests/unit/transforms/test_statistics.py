@@ -9,7 +9,10 @@ from transforms.statistics import (
     AIR_DAY,
     AIR_HOUR,
     AIR_MINUTE,
+    AIR_TEN_MINUTE,
+    WATER_DAY,
     WATER_HOUR,
+    WATER_TEN_MINUTE_CONCENTRATION,
     WATER_TEN_MINUTE_FLOW,
     PeriodRule,
     period_mark,
@@ -28,14 +31,19 @@ def one_group(marks: Sequence[str], rule: PeriodRule) -> dict[str, object]:
     [
         (AIR_MINUTE, 11, False),
         (AIR_MINUTE, 12, True),
+        (AIR_TEN_MINUTE, 7, False),
+        (AIR_TEN_MINUTE, 8, True),
         (AIR_HOUR, 44, False),
         (AIR_HOUR, 45, True),
         (AIR_DAY, 19, False),
         (AIR_DAY, 20, True),
         (WATER_TEN_MINUTE_FLOW, 119, False),
         (WATER_TEN_MINUTE_FLOW, 120, True),
+        (WATER_TEN_MINUTE_CONCENTRATION, 1, True),
         (WATER_HOUR, 5, False),
         (WATER_HOUR, 6, True),
+        (WATER_DAY, 17, False),
+        (WATER_DAY, 18, True),
     ],
 )
 def test_a_period_needs_its_least_number_of_values(rule: PeriodRule, count: int, is_valid: bool) -> None:
@@ -43,20 +51,30 @@ def test_a_period_needs_its_least_number_of_values(rule: PeriodRule, count: int,
 
 
 @pytest.mark.parametrize(("normal", "flag"), [(9, "N"), (8, "D")])
-def test_air_is_normal_from_75_per_cent_of_normal_values(normal: int, flag: str) -> None:
-    assert period_mark("air", ["N"] * normal + ["C"] * (12 - normal)) == flag
+def test_an_air_minute_is_normal_from_75_per_cent_of_normal_samples(normal: int, flag: str) -> None:
+    found = one_group(["N"] * normal + ["C"] * (12 - normal), AIR_MINUTE)
+    assert (found["data_flag"], found["is_valid"]) == (flag, flag == "N")
 
 
-def test_an_air_hour_counts_valid_minutes_only() -> None:
-    found = one_group(["N"] * 44 + ["D"] * 14, AIR_HOUR)
-    assert (found["data_flag"], found["is_valid"]) == ("N", False)
+@pytest.mark.parametrize(("valid", "flag"), [(44, "D"), (45, "N")])
+def test_minutes_that_never_came_count_against_the_hour_like_abnormal_ones(valid: int, flag: str) -> None:
+    assert period_mark(AIR_HOUR, ["N"] * valid) == flag
+    assert period_mark(AIR_HOUR, ["N"] * valid + ["D"] * (60 - valid)) == flag
 
 
-def test_one_abnormal_value_makes_a_water_period_abnormal() -> None:
-    assert period_mark("water", ["N"] * 119 + ["C"]) == "C"
-    assert period_mark("water", ["N", "C", "C", "D"]) == "C"
-    assert period_mark("water", ["D", "C"]) == "C"
-    assert period_mark("water", ["N", "N"]) == "N"
+def test_one_abnormal_value_makes_a_water_period_abnormal_and_gives_it_its_mark() -> None:
+    assert period_mark(WATER_TEN_MINUTE_FLOW, ["N"] * 119 + ["C"]) == "C"
+    assert period_mark(WATER_HOUR, ["N", "C", "C", "D", "N", "N"]) == "D"
+    assert period_mark(WATER_HOUR, ["N"] * 6) == "N"
+
+
+def test_a_water_period_with_values_missing_says_so() -> None:
+    assert period_mark(WATER_HOUR, ["N"] * 5) == "B"
+
+
+def test_a_calibration_marks_a_day_of_wastewater_but_does_not_void_it() -> None:
+    found = one_group(["N"] * 23 + ["C"], WATER_DAY)
+    assert (found["data_flag"], found["is_valid"], found["avg_value"]) == ("C", True, 11.0)
 
 
 def test_abnormal_values_enter_neither_mean_nor_extremes() -> None:
