@@ -1,0 +1,38 @@
+"""One entry for every table that is pulled: `extract_table`, all that orchestration needs to know."""
+
+from __future__ import annotations
+
+from ingestion.connectors.register import extract_register
+from ingestion.context import ExtractContext, ExtractReport, Outcome
+from ingestion.errors import PermanentError
+from ingestion.registry import SystemKind, SystemSpec
+from ingestion.sql_extract import extract_sql
+from lake.leases import hold_lease
+
+__all__ = ["ExtractContext", "ExtractReport", "Outcome", "extract_table"]
+
+
+def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> ExtractReport:
+    """Bring in what changed in one table of one system.
+
+    A run that is killed anywhere leaves either its whole commit or nothing, and the next continues.
+
+    Args:
+        system: from the registry.
+        table: the table's name in its contract.
+        context: lake, state, secrets, clock and site.
+
+    Raises:
+        PermanentError: someone must act; the message says who and on what.
+        TransientError: trying again later helps.
+        lake.errors.LeaseHeldError: another process extracts the same table now.
+    """
+    contract = system.contract(table)
+    if system.kind is SystemKind.OPCUA:
+        msg = f"{contract.name} comes through the gateway; run `chemlink land`, nothing pulls it"
+        raise PermanentError(msg)
+    with hold_lease(context.lake.leases, f"extract.{contract.contract_id}"):
+        if system.kind is SystemKind.REGISTER:
+            return extract_register(contract, context)
+        assert system.secret is not None, "the registry refuses a SQL system without a secret"
+        return extract_sql(contract, context.secrets(system.secret), context)

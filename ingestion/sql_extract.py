@@ -1,0 +1,111 @@
+"""Extracting one SQL table in the mode its contract names; a run is one snapshot and one commit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.model import Contract, ExtractMode
+from ingestion.change_log import ChangeLog, changed_rows, row_keys, vanished_rows
+from ingestion.connectors.sql import SqlSnapshot, open_snapshot
+from ingestion.context import ExtractContext, ExtractReport, Outcome
+from ingestion.snapshots import land_changes, land_snapshot, refuse_shrunken
+from ingestion.value_findings import record, require_contract, unknown_column
+
+
+def extract_sql(contract: Contract, url: str, context: ExtractContext) -> ExtractReport:
+    """Read what changed in the source and land it.
+
+    Raises:
+        ContractBreachError: columns, types or keys are not what the contract says; nothing landed.
+        ShrunkenSourceError: far fewer rows than last time; nothing landed.
+        SourceUnavailableError: the source did not answer; the next run continues.
+    """
+    log = ChangeLog(contract, context.lake)
+    with open_snapshot(url, contract) as source:
+        warnings = [unknown_column(name) for name in source.unknown_columns()]
+        has_cursor = contract.mode in {ExtractMode.CURSOR, ExtractMode.CURSOR_SWEEP}
+        watermark = log.watermark(context.clock.now()) if has_cursor else None
+        since = log.window_start(watermark) if watermark is not None else None
+        incoming = source.read_rows(since=since)
+        warnings += require_contract(incoming, contract)
+        if not has_cursor:
+            report = land_snapshot(log, incoming, context)
+        else:
+            report = _land_window(log, source, incoming, since, context)
+    record(log, warnings, context, is_complete=since is None)
+    return replace(report, warnings=tuple(str(warning) for warning in warnings))
+
+
+def _land_window(
+    log: ChangeLog, source: SqlSnapshot, incoming: pa.Table, since: Any, context: ExtractContext
+) -> ExtractReport:
+    """Land the new row versions of a window, and the deletions where the contract asks for a sweep."""
+    contract = log.contract
+    upserts = changed_rows(incoming, log.latest(since=since), contract)
+    deletes = log.no_rows()
+    if contract.mode is ExtractMode.CURSOR_SWEEP and since is not None:
+        upserts, deletes = _sweep(log, source, upserts, context)
+    outcome = Outcome.LANDED if upserts.num_rows or deletes.num_rows else Outcome.UNCHANGED
+    if incoming.num_rows == 0 and outcome is Outcome.UNCHANGED:
+        outcome = Outcome.EMPTY_SOURCE if source.is_empty() else Outcome.EMPTY_WINDOW
+    watermark = _watermark_after(log, upserts, context.clock.now())
+    report = land_changes(
+        log,
+        upserts,
+        deletes,
+        context,
+        outcome=outcome,
+        rows_read=incoming.num_rows,
+        watermark=_written(watermark),
+    )
+    return _with_event_times(report, upserts, contract)
+
+
+def _sweep(
+    log: ChangeLog, source: SqlSnapshot, upserts: pa.Table, context: ExtractContext
+) -> tuple[pa.Table, pa.Table]:
+    """Compare all keys: ours that are gone were deleted; theirs that we lack came behind the window.
+
+    The latter (a transaction open for longer than the overlap) are rare: the whole table is read then.
+    """
+    contract = log.contract
+    live = log.live(columns=contract.primary_key)
+    keys = row_keys(source.read_keys(), contract.primary_key)
+    refuse_shrunken(contract, found=len(keys), last=live.num_rows, context=context)
+    gone = vanished_rows(live, keys)
+    known = pa.chunked_array([*live["_row_key"].chunks, *row_keys(upserts, contract.primary_key).chunks])
+    if pc.any(pc.invert(pc.is_in(keys, known.combine_chunks()))).as_py():
+        incoming = source.read_rows()
+        require_contract(incoming, contract)
+        upserts = changed_rows(incoming, log.latest(), contract)
+    deletes = vanished_rows(log.live(), keys) if gone.num_rows else log.no_rows()
+    return upserts, deletes
+
+
+def _watermark_after(log: ChangeLog, upserts: pa.Table, now: datetime) -> Any:
+    """The greatest cursor after this extract; the rows about to land count."""
+    before = log.watermark(now)
+    landed = upserts[log.contract.cursor]
+    if pa.types.is_timestamp(landed.type):
+        landed = landed.filter(pc.less_equal(landed, pa.scalar(now, landed.type)))
+    newest = pc.max(landed).as_py()
+    return max((value for value in (before, newest) if value is not None), default=None)
+
+
+def _written(watermark: Any) -> str | None:
+    if watermark is None:
+        return None
+    return watermark.isoformat() if isinstance(watermark, datetime) else str(watermark)
+
+
+def _with_event_times(report: ExtractReport, upserts: pa.Table, contract: Contract) -> ExtractReport:
+    cursor = upserts[contract.cursor]
+    if not pa.types.is_timestamp(cursor.type) or upserts.num_rows == 0:
+        return report
+    found = pc.min_max(cursor).as_py()
+    return replace(report, first_event_at_utc=found["min"], last_event_at_utc=found["max"])
