@@ -1,7 +1,7 @@
 """The history of the business database as a list of events, and the state it leads to.
 
-An event is visible from `at_utc`. Its change stamp says when the user pressed the key: the same moment or a few
-seconds earlier, so that stamps do not become visible in order.
+An event is visible from `at_utc`. Its change stamp says when the user pressed the key: the same moment or a
+few seconds earlier, so that stamps do not become visible in order.
 """
 
 from __future__ import annotations

@@ -70,12 +70,11 @@ def write_masters(journal: Journal, start_utc: datetime) -> None:
     """Customers, suppliers and materials from long ago, and what changes in them while we watch."""
     created = start_utc - timedelta(days=400)
     for customer in CUSTOMERS:
-        journal.insert(
-            "erp.customers", created, {"kunnr": customer.number} | _partner(journal, customer, created)
-        )
+        buyer: Row = {"kunnr": customer.number}
+        journal.insert("erp.customers", created, buyer | _partner(journal, customer, created))
     for supplier in SUPPLIERS:
-        row: Row = {"lifnr": supplier.number, "xkzh": supplier.permit, "sperr": " "}
-        journal.insert("erp.suppliers", created, row | _partner(journal, supplier, created))
+        seller: Row = {"lifnr": supplier.number, "xkzh": supplier.permit, "sperr": " "}
+        journal.insert("erp.suppliers", created, seller | _partner(journal, supplier, created))
     for material in MATERIALS:
         journal.insert("erp.materials", created, _material(journal, material, created))
     _change_masters(journal, start_utc)
