@@ -1,0 +1,192 @@
+"""One endpoint's worker: claims what may leave, sends it, records what came of it.
+
+Several submissions may be under way at once. When the endpoint as a whole takes nothing, the worker rests,
+longer each time, and no submission is touched meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from exports import notices
+from exports.claims import (
+    Claimed,
+    backoff_s,
+    claim,
+    is_anything_ready,
+    last_sequence,
+    settle_delivery,
+    settle_failure,
+    settle_refusal,
+)
+from exports.endpoints import EndpointSpec
+from exports.errors import EndpointError, PermanentError, TransientError
+from exports.site import ExportSite
+from exports.submissions import State
+from exports.transports import make_transport
+from exports.transports.base import Delivery, DeliveryRequest, Observation
+
+_POLL_S = 0.2
+_GRACE_S = 3.0
+
+
+class EndpointWorker:
+    """Sends one endpoint's submissions until told to stop.
+
+    Args:
+        site: the plant.
+        endpoint: an endpoint that may be addressed.
+    """
+
+    def __init__(self, site: ExportSite, endpoint: EndpointSpec) -> None:
+        self._site = site
+        self._endpoint = endpoint
+        self._observed: deque[Observation] = deque()
+        self._transport = make_transport(endpoint, site, self._observed.append)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._their_sequence: dict[str, int] = {}
+        self._failures = 0
+        self._is_known_well = False  # a finding may be left from before this process
+        self._rest_until = 0.0
+        self._next_slot = 0.0
+
+    async def run(self, is_stopped: Callable[[], bool]) -> None:
+        """Work until `is_stopped`; what is under way then gets a moment to finish."""
+        try:
+            while not is_stopped():
+                await self._round()
+                await self._wait(_POLL_S)
+            await self._wait(_GRACE_S, everything=True)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+            await self._transport.close()
+            await self._flush_observed()
+
+    async def _round(self) -> None:
+        await self._flush_observed()
+        room = self._endpoint.batch - len(self._under_way)
+        if room <= 0 or time.monotonic() < self._rest_until:
+            return
+        if not await asyncio.to_thread(self._is_anything_ready):
+            return
+        try:
+            await self._transport.open()
+        except EndpointError as error:
+            await self._rest(error)
+            return
+        for claimed, sequence in await asyncio.to_thread(self._claim, room):
+            self._under_way.add(asyncio.create_task(self._send(claimed, sequence)))
+
+    async def _wait(self, seconds: float, *, everything: bool = False) -> None:
+        """Until something under way ends, or the time is over; failures of our own surface here."""
+        if not self._under_way:
+            await asyncio.sleep(0 if everything else seconds)
+            return
+        until = asyncio.ALL_COMPLETED if everything else asyncio.FIRST_COMPLETED
+        done, self._under_way = await asyncio.wait(self._under_way, timeout=seconds, return_when=until)
+        for task in done:
+            task.result()
+
+    async def _send(self, claimed: Claimed, sequence: int) -> None:
+        await self._pace()
+        request = DeliveryRequest(
+            submission_id=claimed.submission_id,
+            report_id=claimed.report_id,
+            subject_id=claimed.subject_id,
+            idempotency_key=claimed.idempotency_key,
+            content=claimed.content,
+            sequence=sequence,
+        )
+        try:
+            delivery = await self._transport.deliver(request)
+        except PermanentError as error:
+            await asyncio.to_thread(self._refused, claimed, error)
+        except TransientError as error:
+            await asyncio.to_thread(self._failed, claimed, error, sequence)
+            if isinstance(error, EndpointError):
+                await self._rest(error)
+        else:
+            await asyncio.to_thread(self._delivered, claimed, delivery)
+
+    async def _pace(self) -> None:
+        """Wait for this submission's turn under the endpoint's rate."""
+        slot = max(self._next_slot, time.monotonic())
+        self._next_slot = slot + 1 / self._endpoint.rate.per_second
+        await asyncio.sleep(slot - time.monotonic())
+
+    async def _rest(self, error: EndpointError) -> None:
+        """Leave the endpoint alone for a while; several failures of one moment count once."""
+        now = time.monotonic()
+        if now < self._rest_until:
+            return
+        self._failures += 1
+        self._is_known_well = False
+        self._rest_until = now + backoff_s(self._endpoint.retry.backoff, self._failures)
+        await asyncio.to_thread(self._note_resting, str(error))
+
+    async def _flush_observed(self) -> None:
+        while self._observed:
+            await asyncio.to_thread(self._note_observed, self._observed.popleft())
+
+    # What follows runs in a thread, one short transaction each.
+
+    def _is_anything_ready(self) -> bool:
+        with self._site.state.read() as conn:
+            return is_anything_ready(conn, self._endpoint, self._site.clock.now())
+
+    def _claim(self, room: int) -> list[tuple[Claimed, int]]:
+        with self._site.state.begin() as conn:
+            claimed = claim(conn, self._endpoint, room, self._site.clock.now())
+            return [(one, self._sequence(conn, one)) for one in claimed]
+
+    def _sequence(self, conn: Connection, claimed: Claimed) -> int:
+        """Its number if it is accepted; 0 where the receiver does not count."""
+        if self._endpoint.transport.type != "https_json":
+            return 0
+        if (theirs := self._their_sequence.get(claimed.report_id)) is not None:
+            return theirs
+        return last_sequence(conn, self._endpoint.endpoint_id, claimed.report_id) + 1
+
+    def _delivered(self, claimed: Claimed, delivery: Delivery) -> None:
+        now = self._site.clock.now()
+        with self._site.state.begin() as conn:
+            settle_delivery(conn, claimed, delivery, now)
+            if not self._is_known_well:
+                notices.note_resting(conn, self._endpoint, None, now)
+        self._is_known_well = True
+        self._failures = 0
+        self._their_sequence.pop(claimed.report_id, None)
+
+    def _refused(self, claimed: Claimed, error: PermanentError) -> None:
+        now = self._site.clock.now()
+        with self._site.state.begin() as conn:
+            settle_refusal(conn, claimed, error, now)
+            notices.note_rejected(conn, self._endpoint, claimed.idempotency_key, str(error), now)
+
+    def _failed(self, claimed: Claimed, error: TransientError, sequence: int) -> None:
+        now = self._site.clock.now()
+        theirs = error.expected_sequence
+        with self._site.state.begin() as conn:
+            state = settle_failure(conn, claimed, error, self._endpoint, now, self._site.clock.speed)
+            if state is State.REJECTED:
+                notices.note_rejected(conn, self._endpoint, claimed.idempotency_key, str(error), now)
+            if theirs is not None:
+                notices.note_out_of_step(
+                    conn, self._endpoint.endpoint_id, claimed.report_id, sequence, theirs, now
+                )
+        if theirs is not None:
+            self._their_sequence[claimed.report_id] = theirs
+
+    def _note_resting(self, error: str) -> None:
+        with self._site.state.begin() as conn:
+            notices.note_resting(conn, self._endpoint, error, self._site.clock.now())
+
+    def _note_observed(self, observation: Observation) -> None:
+        with self._site.state.begin() as conn:
+            notices.note_observation(conn, self._endpoint, observation, self._site.clock.now())
