@@ -149,14 +149,26 @@ def _explained(error: AdbcError, what: str) -> IngestionError:
 def _type_problems(column: Column, found: pa.Schema) -> list[str]:
     if column.source_name not in found.names:
         return [f"{column.name}: the source has no column {column.source_name!r}"]
-    declared = (column.source_type or "").split("(")[0].strip()
+    declared = column.source_type or ""
+    name = declared.split("(")[0].strip()
     metadata = found.field(column.source_name).metadata or {}
     actual = metadata.get(b"POSTGRESQL:type", b"").decode()
-    if declared and _CATALOGUE_NAMES.get(declared, declared) != actual:
+    if actual == "numeric":
+        actual = _numeric(int(metadata.get(b"POSTGRESQL:typmod", b"-1")))
+        declared = declared.replace(" ", "")
+    else:
+        declared = _CATALOGUE_NAMES.get(name, name)
+    if name and declared != actual:
         return [
             f"{column.name} (source {column.source_name}): found type {actual}, expected {column.source_type}"
         ]
     return []
+
+
+def _numeric(typmod: int) -> str:
+    """`numeric(p,s)` of PostgreSQL's type modifier, in which an unlimited numeric is negative."""
+    packed = typmod - 4
+    return f"numeric({packed >> 16},{packed & 0x7FF})" if packed >= 0 else "numeric"
 
 
 def _quoted(name: str) -> str:
