@@ -83,9 +83,9 @@ def defaults(zone: ZoneInfo, history_start: datetime, live_from: datetime, until
         Scenario("instrument_fault", local(20), local(20, 40), fault),
         Scenario("calibration", history_start, until, stacks),
         Scenario("calibration", history_start, until, water),
-        Scenario("gas_release", live(12), live(20), {"tag_id": "GD101.NH3", "rise": 38.0}),
+        Scenario("gas_release", live(40), live(48), {"tag_id": "GD101.NH3", "rise": 38.0}),
         Scenario("unit_change", live_from, until, {"tag_id": "T102.TEMP", "unit": "K", "shift": 273.15}),
-        Scenario("server_outage", live(30), live(35), {"system_id": "opcua_environment"}),
-        Scenario("receiver_outage", live(45), live(51), {"endpoint_id": "province_hj212"}),
+        Scenario("server_outage", live(55), live(60), {"system_id": "opcua_environment"}),
+        Scenario("receiver_outage", live(72), live(78), {"receiver": "province"}),
         Scenario("late_lab_sheet", live_from, until),
     ]

@@ -201,7 +201,7 @@ def test_alarms_of_a_window_do_not_depend_on_how_it_is_split(plant: Plant) -> No
 def test_a_gas_release_alarms_is_acknowledged_and_ends(plant: Plant) -> None:
     events = [e for e in alarm_events(plant, "opcua_production", LIVE, UNTIL) if e.rule.tag_id == "GD101.NH3"]
     assert [(e.level, e.is_acknowledged) for e in events] == [(1, False), (1, True), (0, True)]
-    during = LIVE + timedelta(minutes=16)
+    during = LIVE + timedelta(minutes=44)
     assert [e.rule.tag_id for e in active_events(plant, "opcua_production", during, START)] == ["GD101.NH3"]
     rows = alarm_rows(plant, "opcua_production", "urn:x", events)
     assert rows["condition_id"][0].as_py() == "nsu=urn:x;s=GD101.NH3.Alarm"

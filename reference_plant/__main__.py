@@ -1,0 +1,139 @@
+"""`python -m reference_plant`: make, start, stop and check a simulated plant. Imports lazily."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="参考工厂：模拟化工厂与严格接收端 / The simulated plant and its strict receivers.",
+    no_args_is_help=True,
+)
+
+Directory = Annotated[Path, typer.Argument(help="站点目录 / site directory")]
+SiteOption = Annotated[Path, typer.Option("--site", help="站点目录 / site directory")]
+
+
+@app.command()
+def init(
+    directory: Directory,
+    seed: Annotated[int | None, typer.Option(help="随机种子 / seed of everything drawn")] = None,
+    speed: Annotated[float | None, typer.Option(help="时间倍速 / plant seconds per second")] = None,
+    live_from: Annotated[
+        datetime | None, typer.Option(help="实时开始（工厂时间） / live from, plant time")
+    ] = None,
+    history_hours: Annotated[float | None, typer.Option(help="历史长度 / hours of history before it")] = None,
+    live_minutes: Annotated[float | None, typer.Option(help="实时时长 / plant minutes of live time")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="生产结束（工厂时间） / end of production, plant time")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="只保留这些情景 / keep only these; 'none' for none")
+    ] = None,
+) -> None:
+    """建立参考工厂站点目录 / Make a reference plant's site directory."""
+    from reference_plant import init as making
+
+    chosen: dict[str, object] = {
+        "seed": seed,
+        "speed": speed,
+        "live_from": live_from.replace(tzinfo=making.ZONE) if live_from else None,
+        "history_hours": history_hours,
+        "live_minutes": live_minutes,
+        "scenarios": None if scenario is None else tuple(name for name in scenario if name != "none"),
+    }
+    if until:
+        begin = chosen["live_from"] or making.DEFAULT_LIVE_FROM
+        assert isinstance(begin, datetime)
+        chosen["live_minutes"] = (until.replace(tzinfo=making.ZONE) - begin) / timedelta(minutes=1)
+    options = making.PlantOptions(**{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]
+    try:
+        making.make_site(directory, options)
+    except (making.SiteExistsError, ValueError) as error:
+        _fail(error)
+    typer.echo(
+        f"已建立 / made {directory}: {options.history_start.isoformat()} … {options.until.isoformat()}"
+    )
+
+
+@app.command()
+def truth(directory: Directory) -> None:
+    """写出工厂真值 / Write down everything the plant produces, values and alarms."""
+    from reference_plant.truth import write_truth
+
+    for path in write_truth(directory):
+        typer.echo(str(path))
+
+
+@app.command()
+def start(directory: Directory) -> None:
+    """启动工厂全部进程 / Start all processes of the plant and wait until they answer."""
+    from orchestration.supervisor import AlreadyRunningError
+    from reference_plant import lifecycle
+
+    try:
+        lifecycle.start(directory.resolve())
+    except (AlreadyRunningError, lifecycle.PlantStartError) as error:
+        _fail(error)
+    typer.echo(f"工厂已运行 / the plant runs: {directory}")
+
+
+@app.command()
+def stop(directory: Directory) -> None:
+    """停止工厂全部进程 / End all processes of the plant."""
+    from reference_plant import lifecycle
+
+    typer.echo(f"已停止进程数 / processes ended: {lifecycle.stop(directory.resolve())}")
+
+
+@app.command()
+def supervise(directory: Directory) -> None:
+    """在本进程监管工厂进程（由 start 调用） / Supervise the plant's processes here; `start` calls it."""
+    from reference_plant import lifecycle
+
+    lifecycle.supervise(directory.resolve())
+
+
+@app.command("serve-opcua")
+def serve_opcua(
+    site: SiteOption,
+    system: Annotated[str, typer.Option(help="系统编号 / system id, as in tags/<system_id>.csv")],
+) -> None:
+    """一套控制系统的 OPC UA 服务器 / One control system's OPC UA server."""
+    from reference_plant.servers.run import main as serve
+
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("reference_plant").setLevel(logging.INFO)
+    serve(site, system)
+
+
+@app.command("serve-business")
+def serve_business(site: SiteOption) -> None:
+    """业务数据库与化验室 / The business database and the laboratory."""
+    import_module("reference_plant.business.process").main(site)
+
+
+@app.command("serve-province")
+def serve_province(site: SiteOption) -> None:
+    """省平台接收端（HJ 212） / The province's strict receiver."""
+    import_module("reference_plant.receivers.province").main(site)
+
+
+@app.command("serve-park")
+def serve_park(site: SiteOption) -> None:
+    """园区平台接收端（HTTPS） / The park's strict receiver."""
+    import_module("reference_plant.receivers.park").main(site)
+
+
+def _fail(error: Exception) -> None:
+    typer.echo(str(error), err=True)
+    raise typer.Exit(code=1)
+
+
+if __name__ == "__main__":
+    app()
