@@ -6,12 +6,15 @@ A file sorted by tag and time turns repeated text into runs and time into small 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import ColumnProperties, WriterProperties
 
 _ROW_GROUP_ROWS = 1_048_576
+_SORT_BY = "chemlink.sortBy"
+_CODED = "chemlink.coded"
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,39 @@ class Storage:
     log_retention_days: int = 30
     checkpoint_interval: int = 50
 
+    def __post_init__(self) -> None:
+        if min(self.retention_days, self.log_retention_days, self.checkpoint_interval) < 1:
+            msg = f"{self}: expected retention of at least a day, so that no running reader loses its files"
+            raise ValueError(msg)
+
     def configuration(self) -> dict[str, str]:
-        """The same as Delta table properties."""
+        """The same as Delta table properties, so that a table says itself how it is to be kept."""
         return {
+            _SORT_BY: ",".join(self.sort_by),
+            _CODED: ",".join(self.coded),
             "delta.checkpointInterval": str(self.checkpoint_interval),
             "delta.deletedFileRetentionDuration": f"interval {self.retention_days} days",
             "delta.enableDeletionVectors": "false",
             "delta.enableExpiredLogCleanup": "true",
             "delta.logRetentionDuration": f"interval {self.log_retention_days} days",
         }
+
+    @classmethod
+    def from_configuration(cls, configuration: Mapping[str, str | None]) -> Storage:
+        """What `configuration` wrote; defaults for what another writer left out."""
+        found = {key: value for key, value in configuration.items() if value}
+        return cls(
+            sort_by=tuple(filter(None, found.get(_SORT_BY, "").split(","))),
+            coded=tuple(filter(None, found.get(_CODED, "").split(","))),
+            retention_days=_days(found.get("delta.deletedFileRetentionDuration"), cls.retention_days),
+            log_retention_days=_days(found.get("delta.logRetentionDuration"), cls.log_retention_days),
+            checkpoint_interval=int(found.get("delta.checkpointInterval", cls.checkpoint_interval)),
+        )
+
+
+def _days(interval: str | None, default: int) -> int:
+    """The number in `interval N days`."""
+    return int(interval.split()[1]) if interval and interval.endswith(" days") else default
 
 
 DEFAULT = Storage()

@@ -25,6 +25,7 @@ from lake.errors import ConflictError, LakeError, PartitionError, SchemaError
 from lake.partitions import partition_predicate, refuse_rows_outside
 from lake.schemas import conform
 
+_APPEND_ATTEMPTS = 10
 Filters = Sequence[tuple[str, str, Any]]
 
 
@@ -85,25 +86,27 @@ def append(
 
     Raises:
         SchemaError: rows do not fit the schema, or the schema does not fit the stored table.
-        ConflictError: another writer of the same application committed meanwhile.
+        ConflictError: other writers kept committing in between.
     """
     rows = _sorted(conform(table, schema, what=f"appending to {path.name}"), storage)
-    delta = _open_or_create(path, schema, partition_by, storage)
-    committed = delta.transaction_version(app_id)
-    if committed is not None and version <= committed:
-        return AppendReport(delta.version(), rows=0, was_repeat=True)
-    with _explained(f"appending {version} of {app_id} to {path.name}"):
-        write_deltalake(
-            delta,
-            rows,
-            mode="append",
-            schema_mode=_evolution(delta, schema, path),
-            writer_properties=writer_properties(schema, storage),
-            commit_properties=CommitProperties(
-                custom_metadata={"app_id": app_id, **(commit_metadata or {})},
-                app_transactions=[Transaction(app_id, version)],
-            ),
-        )
+    commit = CommitProperties(
+        custom_metadata={"app_id": app_id, **(commit_metadata or {})},
+        app_transactions=[Transaction(app_id, version)],
+    )
+    for attempt in range(1, _APPEND_ATTEMPTS + 1):
+        delta = _open_or_create(path, schema, partition_by, storage)
+        committed = delta.transaction_version(app_id)
+        if committed is not None and version <= committed:
+            return AppendReport(delta.version(), rows=0, was_repeat=True)
+        try:
+            _append_rows(delta, rows, schema, commit, storage)
+        except CommitFailedError as error:
+            # A compaction came between, or the same application: look again before writing again.
+            if attempt == _APPEND_ATTEMPTS:
+                what = f"appending {version} of {app_id} to {path.name}"
+                raise _conflict(what, error) from error
+        else:
+            break
     return AppendReport(delta.version(), rows=rows.num_rows, was_repeat=False)
 
 
@@ -149,7 +152,7 @@ def replace_partition(
             rows,
             mode="overwrite",
             predicate=predicate,
-            schema_mode=_evolution(delta, schema, path),
+            schema_mode=_evolution(delta, schema),
             writer_properties=writer_properties(schema, storage),
             commit_properties=CommitProperties(custom_metadata=dict(commit_metadata or {})),
         )
@@ -223,6 +226,19 @@ def commit_metadata(path: Path) -> dict[str, Any]:
     return dict(DeltaTable(path).history(1)[0])
 
 
+def _append_rows(
+    delta: DeltaTable, rows: pa.Table, schema: pa.Schema, commit: CommitProperties, storage: Storage
+) -> None:
+    write_deltalake(
+        delta,
+        rows,
+        mode="append",
+        schema_mode=_evolution(delta, schema),
+        writer_properties=writer_properties(schema, storage),
+        commit_properties=commit,
+    )
+
+
 def _open_or_create(
     path: Path, schema: pa.Schema, partition_by: Sequence[str], storage: Storage
 ) -> DeltaTable:
@@ -236,6 +252,7 @@ def _open_or_create(
                 mode="ignore",
                 partition_by=list(partition_by),
                 configuration=storage.configuration(),
+                raise_if_key_not_exists=False,  # our own keys beside Delta's
             )
         except (CommitFailedError, DeltaError):
             if not exists(path):  # else the other process made it first
@@ -243,7 +260,7 @@ def _open_or_create(
     return DeltaTable(path)
 
 
-def _evolution(delta: DeltaTable, schema: pa.Schema, path: Path) -> Any:
+def _evolution(delta: DeltaTable, schema: pa.Schema) -> Any:
     """`merge` where the declaration gained nullable columns, nothing where it is the same.
 
     Raises:
@@ -258,7 +275,7 @@ def _evolution(delta: DeltaTable, schema: pa.Schema, path: Path) -> Any:
     added = [field for field in schema if field.name not in stored.names]
     problems += [f"{field.name} (new and not nullable)" for field in added if not field.nullable]
     if problems:
-        what = f"evolving {path.name}"
+        what = f"evolving {Path(delta.table_uri).name}"
         raise SchemaError(what, problems)
     return "merge" if added or len(stored) != len(schema) else None
 
@@ -275,5 +292,8 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        msg = f"{what}: another writer committed meanwhile ({error}); read again and repeat"
-        raise ConflictError(msg) from error
+        raise _conflict(what, error) from error
+
+
+def _conflict(what: str, error: CommitFailedError) -> ConflictError:
+    return ConflictError(f"{what}: another writer committed meanwhile ({error}); read again and repeat")
