@@ -11,11 +11,12 @@ from sqlalchemy import Connection, and_, select
 from exports.endpoints import EndpointSpec
 from exports.errors import RenderError
 from exports.notices import note_unrenderable
-from exports.outbox import addressed, next_content
+from exports.outbox import addressed
 from exports.periods import Period
 from exports.render.hj212 import render_moment
 from exports.render.numbers import Decimals, factor_decimals
 from exports.reports import ReportSpec
+from exports.revisions import next_content
 from exports.site import ExportSite
 from exports.submissions import NewSubmission, enqueue
 from lake.state import from_utc_text

@@ -10,22 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, select
-
 from exports import notices
 from exports.endpoints import EndpointSpec, Refusal, refusal_of
 from exports.errors import RenderError, SpecError
 from exports.periods import Period
 from exports.regulatory import PeriodRows, read_due
 from exports.render.numbers import factor_decimals
-from exports.render.report import Rendering, body_of, numbered, unnumbered
+from exports.render.report import Rendering, body_of
 from exports.reports import ReportSpec
+from exports.revisions import latest_revisions, next_content, reason_of, stands
 from exports.site import ExportSite
-from exports.submissions import NewSubmission, State, enqueue
-from lake.state import from_utc_text, utc_text
-from lake.state_tables import submissions
-
-_SETTLED = {State.ACKNOWLEDGED, State.REJECTED, State.EXPIRED}
+from exports.submissions import NewSubmission, enqueue
 
 
 @dataclass(frozen=True)
@@ -139,29 +134,6 @@ def addressed(
     return allowed
 
 
-def next_content(
-    conn: Connection,
-    site: ExportSite,
-    report: ReportSpec,
-    endpoint: EndpointSpec,
-    subject_id: str,
-    *,
-    body: bytes,
-    revision: int,
-) -> bytes:
-    """`body` with numbers no earlier submission of this subject has; call it in the enqueuing transaction."""
-    previous = conn.scalar(
-        select(submissions.c.content)
-        .where(
-            submissions.c.endpoint_id == endpoint.endpoint_id,
-            submissions.c.subject_id == subject_id,
-        )
-        .order_by(submissions.c.submission_id.desc())
-        .limit(1)
-    )
-    return numbered(report, body, revision=revision, now=site.clock.now(), zone=site.zone, previous=previous)
-
-
 def _declared(report: ReportSpec, endpoints: Mapping[str, EndpointSpec]) -> list[EndpointSpec]:
     unknown = [name for name in report.endpoints if name not in endpoints]
     if unknown:
@@ -219,15 +191,6 @@ def _render(
     return ready
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """The latest revision of a period in the outbox."""
-
-    state: State
-    revision: int
-    content: bytes
-
-
 def _enqueue_ready(
     site: ExportSite,
     report: ReportSpec,
@@ -239,10 +202,10 @@ def _enqueue_ready(
 ) -> None:
     """Queue what is new or changed, all in one transaction."""
     with site.state.begin() as conn:
-        latest = _latest_revisions(conn, report, endpoint, since)
+        latest = latest_revisions(conn, report, endpoint, since)
         for item in ready:
             stored = latest.get((item.subject_id, item.period.start_utc))
-            if stored is not None and _stands(report, stored, item.body):
+            if stored is not None and stands(report, stored, item.body):
                 done.unchanged += 1
                 continue
             revision = 0 if stored is None else stored.revision + 1
@@ -257,46 +220,9 @@ def _enqueue_ready(
                     conn, site, report, endpoint, item.subject_id, body=item.body, revision=revision
                 ),
                 due_at_utc=report.due_at(item.period),
-                reason=_reason(stored),
+                reason=reason_of(stored),
                 source_table=report.source_table,
                 delta_version=delta_version,
             )
             enqueue(conn, new, site.clock.now())
             (done.corrections if revision else done.enqueued).append(new.idempotency_key)
-
-
-def _stands(report: ReportSpec, stored: _Stored, body: bytes) -> bool:
-    """Whether nothing is to be queued: it says the same, or its first answer is still awaited."""
-    return stored.state not in _SETTLED or unnumbered(report, stored.content) == body
-
-
-def _reason(stored: _Stored | None) -> str:
-    if stored is None:
-        return "due"
-    return f"correction: the content changed after revision {stored.revision} was {stored.state}"
-
-
-def _latest_revisions(
-    conn: Connection, report: ReportSpec, endpoint: EndpointSpec, since: datetime
-) -> dict[tuple[str, datetime], _Stored]:
-    rows = conn.execute(
-        select(
-            submissions.c.subject_id,
-            submissions.c.period_start_utc,
-            submissions.c.state,
-            submissions.c.revision,
-            submissions.c.content,
-        )
-        .where(
-            submissions.c.report_id == report.report_id,
-            submissions.c.endpoint_id == endpoint.endpoint_id,
-            submissions.c.period_start_utc >= utc_text(since),
-        )
-        .order_by(submissions.c.revision)  # a later revision takes the place of an earlier one
-    )
-    return {
-        (row.subject_id, from_utc_text(row.period_start_utc)): _Stored(
-            State(row.state), row.revision, row.content
-        )
-        for row in rows
-    }

@@ -175,7 +175,7 @@ def park(port: int, **changed: Any) -> EndpointSpec:
         "environments": ["demo"],
         "transport": {
             "type": "https_json", "url": f"https://127.0.0.1:{port}/api/v1/reports",
-            "ca_file": "pki/park_ca.pem", "enterprise_code": "91320400CHEMLINK01",
+            "ca_file": "pki/park_ca.pem", "enterprise_code": "91320400MA1CHEM01X",
             "hmac_key_secret": "park_hmac_key",
         },
         "retry": {

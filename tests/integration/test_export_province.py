@@ -1,26 +1,28 @@
-"""From regulatory rows to the province's store, over a real socket."""
+"""From regulatory rows and observations to the province's own store, over a real socket."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import subprocess
-import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from exports.dispatcher import drain
+from exports.dispatcher import DrainReport, drain, run_dispatcher
 from exports.outbox import build_due
 from exports.site import ExportSite
+from lake.findings import open_findings
+from lake.state_tables import merkle_leaves, submission_events, submissions
+from protocols.clock import ScaledClock
 from reference_plant.receivers.control import ask
+from tests.fakes.export_platforms import platform, stored, wait_until
 from tests.fakes.export_site import (
-    SetClock,
+    DEVICES,
     free_port,
     hours,
     local,
@@ -33,60 +35,225 @@ from tests.fakes.export_site import (
 )
 
 NOW = local("2026-11-17T06:30:00")
-_RUN = "import sys; from pathlib import Path; from reference_plant.receivers.province import main; main(Path(sys.argv[1]))"
-
-
-@contextmanager
-def province_platform(root: Path, port: int) -> Iterator[Path]:
-    """The strict platform as a process beside the site; yields its control file."""
-    (root / "plant.json").write_text(json.dumps({"scenarios": [], "ports": {"province": port}}))
-    clock = {"origin_real_utc": NOW.isoformat(), "origin_plant_utc": NOW.isoformat(), "speed": 0.0}
-    (root / "clock.json").write_text(json.dumps(clock))
-    control = root / "var/run/province.control.json"
-    process = subprocess.Popen([sys.executable, "-c", _RUN, str(root)])
-    try:
-        _wait_until(lambda: control.exists() and control.stat().st_size > 0)
-        yield control
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def stored(root: Path, sql: str) -> list[Any]:
-    with sqlite3.connect(root / "var/plant/receivers/province.sqlite") as db:
-        return db.execute(sql).fetchall()
-
-
-def _wait_until(holds: Any, timeout_s: float = 15) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "the platform did not start"
-        time.sleep(0.05)
+FIRST = local("2026-11-17T00:00:00")
+TABLE = "reg_province__hj212_hour"
+REPORTS = {"province_hj212_hour": report()}
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> ExportSite:
-    return make_site(tmp_path, SetClock(NOW))
+    return make_site(tmp_path, ScaledClock(datetime.now(UTC), NOW, speed=1.0))
 
 
-def test_due_hours_arrive_once_and_in_order(site: ExportSite) -> None:
-    port = free_port()
-    reports = {"province_hj212_hour": report()}
-    endpoints = {"province_hj212": province(port)}
-    first = local("2026-11-17T00:00:00")
-    write_rows(site, "reg_province__hj212_hour", [r for at in hours(first, 7) for r in province_rows(at)])
-    with province_platform(site.root, port):
-        built = build_due(site, reports, endpoints, since=first)
-        ended = drain(site, reports, endpoints, log_key=site.root / "pki/log_sign.pem", timeout_s=20)
-    assert len(built.enqueued) == 6 * 3  # the seventh hour is not over
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def send(
+    site: ExportSite, port: int, reports: Any = REPORTS, timeout_s: float = 20, **endpoint: Any
+) -> DrainReport:
+    log_key = site.root / "pki/log_sign.pem"
+    endpoints = {"province_hj212": province(port, **endpoint)}
+    return drain(site, reports, endpoints, log_key=log_key, timeout_s=timeout_s)
+
+
+def build(site: ExportSite, port: int) -> Any:
+    return build_due(site, REPORTS, {"province_hj212": province(port)}, since=FIRST)
+
+
+@contextmanager
+def dispatching(site: ExportSite, port: int, reports: Any = REPORTS) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=run_dispatcher,
+        args=(site, reports, {"province_hj212": province(port)}),
+        kwargs={"log_key": site.root / "pki/log_sign.pem", "stop": stop},
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive(), "the dispatcher did not stop when told to"
+
+
+def findings(site: ExportSite) -> set[str]:
+    with site.state.read() as conn:
+        return {row["finding_key"] for row in open_findings(conn)}
+
+
+def test_due_hours_arrive_once_and_in_order(site: ExportSite, port: int) -> None:
+    write_rows(site, TABLE, [row for at in hours(FIRST, 7) for row in province_rows(at)])
+    with platform("province", site.root, port, NOW):
+        built = build(site, port)
+        ended = send(site, port)
+    assert len(built.enqueued) == 6 * len(DEVICES)  # the seventh hour is not over
     assert ended.by_state == {"acknowledged": 18}
-    times = stored(site.root, "select mn, data_time from frames where accepted order by id")
     by_mn: dict[str, list[str]] = {}
-    for mn, data_time in times:
+    for mn, data_time in stored(
+        site.root, "province", "select mn, data_time from frames where accepted order by id"
+    ):
         by_mn.setdefault(mn, []).append(data_time)
-    expected = [
-        f"2026111700{minute:02d}00"[:8] + f"{hour:02d}0000" for hour, minute in ((h, 0) for h in range(6))
-    ]
-    assert set(by_mn) == {device.mn for device in site.devices.values()}
-    assert all(found == expected for found in by_mn.values())
-    assert stored(site.root, "select count(*) from frames where not accepted or order_breach <> ''") == [(0,)]
+    in_order = [f"20261117{hour:02d}0000" for hour in range(6)]
+    assert by_mn == {device.mn: in_order for device in DEVICES.values()}
+    breaches = stored(site.root, "province", "select * from frames where not accepted or order_breach <> ''")
+    assert breaches == []
+
+
+def test_the_platform_holds_the_values_of_the_table_with_the_decimals_of_the_factor_list(
+    site: ExportSite, port: int
+) -> None:
+    write_rows(site, TABLE, province_rows(FIRST, value=12.345, outlets=["DA001"]))
+    with platform("province", site.root, port, NOW):
+        build(site, port)
+        send(site, port)
+    held = stored(
+        site.root,
+        "province",
+        "select factor_code, field, value, flag from \"values\" where factor_code = 'a21026' order by field",
+    )
+    fields = ("Avg", "Cou", "Max", "Min", "ZsAvg", "ZsMax", "ZsMin")
+    assert held == [("a21026", field, "12.34", "N") for field in fields]  # the half goes to the even digit
+
+
+def test_lost_acknowledgements_are_repeated_with_the_same_qn_and_stored_once(
+    site: ExportSite, port: int
+) -> None:
+    write_rows(site, TABLE, [row for at in hours(FIRST, 6) for row in province_rows(at)])
+    with platform("province", site.root, port, NOW) as control:
+        ask(control, {"do": "faults", "drop_next": 7})
+        build(site, port)
+        ended = send(site, port)
+    assert ended.by_state == {"acknowledged": 18}
+    frames = stored(site.root, "province", "select qn, mn, duplicate from frames where accepted")
+    first = [(qn, mn) for qn, mn, duplicate in frames if not duplicate]
+    repeats = [(qn, mn) for qn, mn, duplicate in frames if duplicate]
+    assert len(first) == len(set(first)) == 18
+    assert len(repeats) >= 7
+    assert set(repeats) <= set(first)
+
+
+def test_an_outage_delays_and_loses_nothing_and_is_a_finding_meanwhile(site: ExportSite, port: int) -> None:
+    write_rows(site, TABLE, [row for at in hours(FIRST, 6) for row in province_rows(at)])
+    build(site, port)
+    with dispatching(site, port):
+        wait_until(lambda: "endpoint_unreachable:province_hj212" in findings(site), "the finding")
+        with site.state.read() as conn:
+            assert set(conn.scalars(select(submissions.c.attempts))) == {0}, (
+                "an outage is no submission's fault"
+            )
+        with platform("province", site.root, port, NOW):
+            wait_until(lambda: _states(site) == {"acknowledged"}, "every acknowledgement")
+    assert "endpoint_unreachable:province_hj212" not in findings(site)
+
+
+def test_observations_become_real_time_uploads_before_waiting_scheduled_ones(
+    site: ExportSite, port: int
+) -> None:
+    write_rows(site, TABLE, [row for at in hours(FIRST, 6) for row in province_rows(at)])
+    reports = {**REPORTS, "province_hj212_realtime": report("province_hj212_realtime", due_minutes=0)}
+    for minute in range(3):
+        observe(site, "DA001", NOW - timedelta(minutes=3 - minute))
+    build(site, port)
+    with platform("province", site.root, port, NOW):
+        ended = send(site, port, reports=reports, batch=1)
+    assert ended.by_state == {"acknowledged": 21}
+    order = [cn for (cn,) in stored(site.root, "province", "select cn from frames order by id")]
+    assert order == ["2011"] * 3 + ["2061"] * 18
+    held = stored(site.root, "province", "select data_time, value from \"values\" where field = 'Rtd'")
+    assert ("20261117062700", "3.14") in held
+
+
+def test_changed_content_is_sent_again_as_a_correction_and_equal_content_is_not(
+    site: ExportSite, port: int
+) -> None:
+    write_rows(site, TABLE, province_rows(FIRST, value=10.0))
+    with platform("province", site.root, port, NOW):
+        build(site, port)
+        send(site, port)
+        again = build(site, port)
+        write_rows(site, TABLE, province_rows(FIRST, value=10.0, outlets=["DA002", "DW001"])
+                   + province_rows(FIRST, value=11.0, outlets=["DA001"]))  # fmt: skip
+        changed = build(site, port)
+        ended = send(site, port)
+    assert (again.enqueued, again.corrections, again.unchanged) == ([], [], 3)
+    assert changed.corrections == ["province_hj212_hour:province_hj212:DA001:20261116T160000Z:1"]
+    assert ended.by_state == {"acknowledged": 4}
+    query = "select value from \"values\" where factor_code = 'a21026' and field = 'Avg'"
+    assert stored(site.root, "province", query) == [("11.00",)]
+
+
+def test_a_poison_submission_is_isolated_and_the_rest_goes_on(site: ExportSite, port: int) -> None:
+    rows = [row for at in hours(FIRST, 6) for row in province_rows(at)]
+    for row in rows:
+        if row["outlet_id"] == "DA001" and row["period_start_utc"] == FIRST:
+            row["min_value"] = 99.0  # minimum above average: the platform stays silent
+    write_rows(site, TABLE, rows)
+    with platform("province", site.root, port, NOW):
+        build(site, port)
+        ended = send(site, port)
+    assert ended.by_state == {"acknowledged": 17, "rejected": 1}
+    key = "province_hj212_hour:province_hj212:DA001:20261116T160000Z:0"
+    assert f"submission_rejected:{key}" in findings(site)
+
+
+def test_a_command_for_the_control_zone_is_refused_and_shown(site: ExportSite, port: int) -> None:
+    write_rows(site, TABLE, province_rows(FIRST))
+    mn = DEVICES["DA001"].mn
+    with platform("province", site.root, port, NOW) as control:
+        build(site, port)
+        with dispatching(site, port):
+            wait_until(lambda: _states(site) == {"acknowledged"}, "the acknowledgements")
+            clock = ask(
+                control, {"do": "request", "mn": mn, "cn": "1012", "content": "SystemTime=20261117063000"}
+            )
+            interval = ask(control, {"do": "request", "mn": mn, "cn": "1062", "content": "RtdInterval=30"})
+            period = "BeginTime=20261117000000;EndTime=20261117000000"
+            data = ask(control, {"do": "request", "mn": mn, "cn": "2061", "content": period})
+    assert (clock["QnRtn"], interval["QnRtn"]) == ("2", "2")
+    assert (data["QnRtn"], data["ExeRtn"]) == ("1", "100")
+    refused = {f"host_command_refused:province_hj212/CN{cn}/{mn}" for cn in ("1012", "1062")}
+    assert refused <= findings(site)
+    with site.state.read() as conn:
+        logged = conn.scalars(
+            select(merkle_leaves.c.body).where(merkle_leaves.c.kind == "host_command_refused")
+        )
+        bodies = list(logged)
+    assert any("CN=1012" in body for body in bodies)
+    assert not any("aB3xYz" in body for body in bodies), "the password does not belong in the log"
+
+
+def test_the_ledger_follows_every_submission_from_queued_to_acknowledged(site: ExportSite, port: int) -> None:
+    write_rows(site, TABLE, province_rows(FIRST))
+    with platform("province", site.root, port, NOW):
+        build(site, port)
+        send(site, port)
+    with site.state.read() as conn:
+        events = conn.execute(
+            select(submission_events.c.submission_id, submission_events.c.to_state).order_by(
+                submission_events.c.event_id
+            )
+        ).all()
+    paths: dict[int, list[str]] = {}
+    for submission_id, state in events:
+        paths.setdefault(submission_id, []).append(state)
+    assert list(paths.values()) == [["queued", "sending", "acknowledged"]] * 3
+
+
+def test_an_endpoint_of_another_environment_gets_nothing(site: ExportSite, port: int) -> None:
+    write_rows(site, TABLE, province_rows(FIRST))
+    elsewhere = replace(site, environment="laptop")
+    with platform("province", site.root, port, NOW):
+        built = build(elsewhere, port)
+        ended = send(elsewhere, port, timeout_s=2)
+    assert "laptop" in built.refused["province_hj212"].reason_en
+    assert ended.by_state == {}
+    assert stored(site.root, "province", "select * from frames") == []
+    assert "endpoint_refused:province_hj212/environment_not_listed" in findings(site)
+
+
+def _states(site: ExportSite) -> set[str]:
+    with site.state.read() as conn:
+        return set(conn.scalars(select(submissions.c.state)))
