@@ -49,11 +49,13 @@ class ScaledClock:
     origin_real_utc: datetime
     origin_plant_utc: datetime
     speed: float
+    stops_at_plant_utc: datetime | None = None  # where a replay ends, so that nothing falls due for ever
 
     def now(self) -> datetime:
-        """The present plant instant, aware, in UTC."""
+        """The present plant instant, aware, in UTC; it stands still once it has stopped."""
         elapsed_s = time.time() - self.origin_real_utc.timestamp()
-        return self.origin_plant_utc + timedelta(seconds=elapsed_s * self.speed)
+        moment = self.origin_plant_utc + timedelta(seconds=elapsed_s * self.speed)
+        return moment if self.stops_at_plant_utc is None else min(moment, self.stops_at_plant_utc)
 
     def real_seconds(self, plant_seconds: float) -> float:
         """`plant_seconds` divided by the speed."""
@@ -64,7 +66,8 @@ def load_clock(path: Path | None) -> Clock:
     """The clock described by a JSON file, or the machine's when there is none.
 
     Args:
-        path: a file of `origin_real_utc` and `origin_plant_utc` (ISO 8601 with offset) and `speed`.
+        path: a file of `origin_real_utc` and `origin_plant_utc` (ISO 8601 with offset), `speed`, and
+            perhaps `stops_at_plant_utc`.
 
     Raises:
         ValueError: the file exists and says something else; the message names the file and what it holds.
@@ -72,11 +75,13 @@ def load_clock(path: Path | None) -> Clock:
     if path is None or not path.exists():
         return SystemClock()
     found = json.loads(path.read_text(encoding="utf-8"))
+    stop = found.get("stops_at_plant_utc")
     try:
         return ScaledClock(
             origin_real_utc=datetime.fromisoformat(found["origin_real_utc"]).astimezone(UTC),
             origin_plant_utc=datetime.fromisoformat(found["origin_plant_utc"]).astimezone(UTC),
             speed=float(found["speed"]),
+            stops_at_plant_utc=datetime.fromisoformat(stop).astimezone(UTC) if stop else None,
         )
     except (KeyError, ValueError) as error:
         msg = (
