@@ -125,6 +125,7 @@ def free_ports(names: tuple[str, ...]) -> dict[str, int]:
 def _copy_template(site_dir: Path, ports: dict[str, int], options: PlantOptions) -> None:
     values: dict[str, object] = {f"{name.upper()}_PORT": port for name, port in ports.items()}
     values |= {"SITE_DIR": site_dir, "FIRST_DATE": f"{options.history_start.astimezone(ZONE):%Y-%m-%d}"}
+    values["HISTORY_START_UTC"] = options.history_start.isoformat()
     for source in sorted(TEMPLATE.rglob("*")):
         if source.is_file():
             target = site_dir / source.relative_to(TEMPLATE)
