@@ -39,7 +39,8 @@ class LakePaths:
     def tables(self, layer: str) -> list[str]:
         """Names of the Delta tables that exist in a layer, sorted."""
         folder = self.root / "lake" / layer
-        return sorted(entry.parent.name for entry in folder.glob("*/_delta_log"))
+        names = (entry.parent.name for entry in folder.glob("*/_delta_log"))
+        return sorted(name for name in names if _NAME.fullmatch(name))
 
     def published(self, name: str) -> Path:
         """The directory of a mart's published Parquet: always complete, switched as a whole."""

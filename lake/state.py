@@ -7,18 +7,27 @@ short, and make no network call inside one.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-_BUSY_TIMEOUT_MS = 30_000
+from lake.engine import READS_ONLY, make_engine
+from lake.migrations import migrate
+
+__all__ = [
+    "StateStore",
+    "from_utc_text",
+    "insert_if_absent",
+    "insert_or_update",
+    "migrate",
+    "open_state",
+    "utc_text",
+]
 
 
 def utc_text(instant: datetime) -> str:
@@ -68,7 +77,7 @@ class StateStore:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view for reading; it holds up no writer and is never committed."""
-        with self.engine.connect().execution_options(chemlink_reads_only=True) as connection:
+        with self.engine.connect().execution_options(**{READS_ONLY: True}) as connection:
             yield connection
             connection.rollback()
 
@@ -80,19 +89,6 @@ class StateStore:
 def open_state(url: str, now: Callable[[], datetime]) -> StateStore:
     """The state store at a URL; `lake.migrations.migrate` must have made its tables."""
     return StateStore(url, now)
-
-
-def make_engine(url: str) -> Engine:
-    """An engine with what each database needs for correct, patient transactions."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
 
 
 def insert_or_update(connection: Connection, table: Table, row: dict[str, Any]) -> None:
@@ -116,17 +112,3 @@ def _dialect_insert(connection: Connection, table: Table) -> Any:
     """Core has no portable upsert; the two dialects spell theirs alike."""
     dialects: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
     return dialects[connection.dialect.name](table)
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver must not begin transactions by itself: it would begin them DEFERRED.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    reads_only = connection.get_execution_options().get("chemlink_reads_only", False)
-    connection.exec_driver_sql("BEGIN DEFERRED" if reads_only else "BEGIN IMMEDIATE")

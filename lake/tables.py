@@ -56,6 +56,11 @@ def version(path: Path) -> int | None:
     return DeltaTable(path).version() if exists(path) else None
 
 
+def column_names(path: Path) -> list[str]:
+    """The names of a table's columns."""
+    return [field.name for field in DeltaTable(path).schema().fields]
+
+
 def transaction_version(path: Path, app_id: str) -> int | None:
     """The last version that this application committed, or nothing where it never did."""
     return DeltaTable(path).transaction_version(app_id) if exists(path) else None

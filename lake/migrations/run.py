@@ -12,9 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from lake.engine import make_engine
 from lake.errors import VersionError
 from lake.layout import LakePaths
-from lake.state import make_engine
 
 LAYOUT_VERSION = 1
 
