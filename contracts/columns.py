@@ -8,7 +8,7 @@ from open_data_contract_standard.model import SchemaProperty
 
 from contracts.documents import Place
 from contracts.fields import (
-    CATEGORIES,
+    CATEGORY_ENGLISH,
     CATEGORY_LABELS,
     COLUMN_PROPERTIES,
     GRADES,
@@ -52,6 +52,7 @@ def read_column(found: SchemaProperty, table_category: str, place: Place, proble
         source_format=options.get("format"),
         source_zone=options.get("defaultTimezone"),
         is_personal=properties.get("personal", False),
+        references=properties.get("references"),
         is_derived=properties.get("derived", False),
     )
     _check_column(column, found, place, problems)
@@ -96,7 +97,7 @@ def _bound(options: dict[str, Any], name: str) -> float | None:
 
 
 def _check_column(column: Column, found: SchemaProperty, place: Place, problems: FaultList) -> None:
-    if column.category not in CATEGORIES:
+    if column.category not in CATEGORY_ENGLISH:
         problems.add(
             place, f"{column.name}: category: expected one of {CATEGORY_LABELS}, found {column.category!r}"
         )

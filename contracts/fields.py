@@ -12,8 +12,14 @@ from contracts.errors import Fault
 
 # DB32/T 4765-2024 7.2.2 a names both schemes; the English is ours.
 GRADES = {"核心": "core", "重要": "important", "一般": "general"}
-CATEGORIES = {name: name for name in ("研发", "生产", "运维", "管理", "外部")}
-CATEGORY_LABELS = "研发 (R&D), 生产 (production), 运维 (operations), 管理 (management), 外部 (external)"
+CATEGORY_ENGLISH = {
+    "研发": "R&D",
+    "生产": "production",
+    "运维": "operations",
+    "管理": "management",
+    "外部": "external",
+}
+CATEGORY_LABELS = ", ".join(f"{name} ({english})" for name, english in CATEGORY_ENGLISH.items())
 PERIOD_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 TABLE_PROPERTIES: dict[str, type] = {"extractMode": str, "cursorColumn": str, "cursorOverlap": int}
@@ -24,6 +30,7 @@ COLUMN_PROPERTIES: dict[str, type] = {
     "category": str,
     "personal": bool,
     "derived": bool,
+    "references": str,
 }
 
 

@@ -18,7 +18,7 @@ from contracts.columns import read_column
 from contracts.documents import Place, read_document
 from contracts.errors import ContractError, Fault
 from contracts.fields import (
-    CATEGORIES,
+    CATEGORY_ENGLISH,
     CATEGORY_LABELS,
     PERIOD_SECONDS,
     TABLE_PROPERTIES,
@@ -96,13 +96,13 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
         return None
     table = odcs.schema_[0]
     properties = custom_properties(table.customProperties, TABLE_PROPERTIES, _TABLE_PLACE, problems)
-    category = CATEGORIES.get(odcs.domain or "")
-    if category is None:
+    category = odcs.domain or ""
+    if category not in CATEGORY_ENGLISH:
         problems.add(
             ("domain",), f"expected one of {CATEGORY_LABELS} (category of 7.2.2 a), found {odcs.domain!r}"
         )
     columns = tuple(
-        read_column(column, category or "", (*_TABLE_PLACE, "properties", index), problems)
+        read_column(column, category, (*_TABLE_PLACE, "properties", index), problems)
         for index, column in enumerate(table.properties or [])
     )
     contract = Contract(
@@ -118,7 +118,7 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
             table.dataGranularityDescription, (*_TABLE_PLACE, "dataGranularityDescription"), "what one row is"
         ),
         owner=problems.required(getattr(odcs.team, "name", None), ("team", "name"), "the owner"),
-        category=category or "",
+        category=category,
         mode=_mode(properties.get("extractMode"), problems),
         columns=columns,
         cadence_s=_service_level(odcs, "frequency", problems),

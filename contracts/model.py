@@ -62,6 +62,7 @@ class Column:
     pattern: str | None = None
     source_format: str | None = None  # numbers: i8 … i64, f32, f64; instants: epoch_ms or yyyy/MM/dd HH:mm:ss
     source_zone: str | None = None  # the zone of a source timestamp that carries none
+    references: str | None = None  # <system>.<table>.<column> of a register that lists the permitted values
     is_personal: bool = False
     is_derived: bool = False  # worked out while reading, so no one is asked to enter it
 
