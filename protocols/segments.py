@@ -25,6 +25,7 @@ from protocols.points import SCHEMAS
 from protocols.segment_manifest import (
     FORMAT_VERSION,
     SCHEMA_VERSION,
+    STREAM_NAME,
     Manifest,
     SegmentError,
     SegmentExistsError,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 __all__ = [
+    "MANIFEST_NAME",
+    "STREAM_NAME",
     "Manifest",
     "SegmentError",
     "SegmentExistsError",

@@ -1,0 +1,162 @@
+"""Alarms and events: subscribed, read from event history where the server keeps one, sealed at once.
+
+Exactly once by a mark a condition, as points have one a tag: an event is admitted when it is later than the
+last one of its condition. So neither history nor a condition refresh doubles an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from asyncua import ua
+
+from ingestion.collector.alarm_events import AlarmEvent, alarm_table, event_filter, read_event
+from ingestion.collector.marks import mark_of
+from protocols.opcua_time import TICKS_PER_SECOND, from_ticks, to_ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from ingestion.collector.sealing import Sealer
+    from ingestion.collector.session import Session
+    from ingestion.collector.status import Status
+    from ingestion.collector.subscription import LiveSubscription
+    from protocols.clock import Clock
+
+# Conditions report in no common order, so history is read a little further back; marks drop what is known.
+OVERLAP_TICKS = 600 * TICKS_PER_SECOND
+EVENTS_PER_READ = 1000
+READ_LIMIT = 10_000
+RETRY_S = 1.0
+_SUBJECT = "(events)"
+_log = logging.getLogger(__name__)
+
+
+class Alarms:
+    """The events of one system, over all its sessions.
+
+    Args:
+        sealer: seals them.
+        clock: plant time.
+        status: is told when a server offers no events.
+        history_start: where event history begins when nothing was ever read.
+    """
+
+    def __init__(self, sealer: Sealer, clock: Clock, status: Status, history_start: datetime | None) -> None:
+        self._sealer = sealer
+        self._clock = clock
+        self._status = status
+        self._start = mark_of(history_start) if history_start else None
+        self._marks: dict[str, int] = dict(sealer.marks("alarms"))
+        self._events: list[AlarmEvent] = []
+        self._sealing = asyncio.Lock()
+        self._waiting: list[list[ua.Variant]] | None = None
+        self._ready = asyncio.Event()
+        self._namespaces: tuple[str, ...] = ()
+        self._tag_of_node: Mapping[ua.NodeId, str] = {}
+
+    async def start(
+        self, session: Session, subscription: LiveSubscription, tag_of_node: Mapping[ua.NodeId, str]
+    ) -> None:
+        """Subscribe, then close the hole behind from event history, else by a condition refresh."""
+        self._namespaces, self._tag_of_node = session.namespaces, tag_of_node
+        self._waiting = []
+        try:
+            await subscription.add_events(event_filter())
+            try:
+                await self._read_history(session)
+            except ua.UaStatusCodeError as error:
+                _log.info("%s: no event history (%s), asking for a refresh", self._status.system_id, error)
+                await _refresh(session, subscription.subscription_id)
+        except ua.UaStatusCodeError as error:
+            self._status.fail(
+                _SUBJECT, "events", f"{type(error).__name__}: alarms of this server are incomplete"
+            )
+            _log.warning("%s: events: %s", self._status.system_id, error)
+        else:
+            self._status.recover(_SUBJECT, "events")
+        waiting, self._waiting = self._waiting or [], None
+        self.take(waiting)
+
+    def take(self, events: list[list[ua.Variant]]) -> None:
+        """Event field lists from the subscription."""
+        if self._waiting is not None:
+            self._waiting.extend(events)
+            return
+        for fields in events:
+            self._admit(fields)
+
+    async def work(self) -> None:
+        """Seal events as soon as there are any, for ever."""
+        while True:
+            await self._ready.wait()
+            try:
+                await self.seal()
+            except OSError as error:
+                self._status.last_error = f"sealing alarms: {error}; they are kept and sealed again"
+                _log.exception("sealing alarms")
+                await asyncio.sleep(RETRY_S)
+
+    async def seal(self) -> None:
+        """Seal the events admitted so far.
+
+        Raises:
+            OSError: the disk refused; the events are kept.
+        """
+        await asyncio.shield(self._seal())
+
+    async def _seal(self) -> None:
+        async with self._sealing:
+            events = self._events.copy()
+            if not events:
+                return
+            marks = {event.key: event.ticks for event in events}  # in order: the last of a key stays
+            self._ready.clear()
+            try:
+                await self._sealer.seal("alarms", alarm_table([event.row for event in events]), marks)
+            except OSError:
+                self._ready.set()
+                raise
+            del self._events[: len(events)]
+
+    def _admit(self, fields: list[ua.Variant]) -> None:
+        event = read_event(fields, self._namespaces, self._tag_of_node, to_ticks(self._clock.now()))
+        if event is None or event.ticks <= self._marks.get(event.key, 0):
+            return
+        self._marks[event.key] = event.ticks
+        self._events.append(event)
+        self._ready.set()
+
+    async def _read_history(self, session: Session) -> None:
+        start = max(max(self._marks.values(), default=0) - OVERLAP_TICKS, self._start or 0)
+        if not start:
+            return
+        details = ua.ReadEventDetails(
+            NumValuesPerNode=EVENTS_PER_READ,
+            StartTime=from_ticks(start),
+            EndTime=from_ticks(to_ticks(self._clock.now()) + 3600 * TICKS_PER_SECOND),
+            Filter=event_filter(),
+        )
+        node = ua.HistoryReadValueId(NodeId=ua.NodeId(ua.ObjectIds.Server))
+        parameters = ua.HistoryReadParameters(
+            HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=[node]
+        )
+        for _ in range(READ_LIMIT):
+            (result,) = await session.client.uaclient.session.history_read(parameters)
+            result.StatusCode.check()
+            events = result.HistoryData.Events if isinstance(result.HistoryData, ua.HistoryEvent) else []
+            for event in events:
+                self._admit(event.EventFields)
+            if not result.ContinuationPoint or result.ContinuationPoint == node.ContinuationPoint:
+                return
+            node.ContinuationPoint = result.ContinuationPoint
+
+
+async def _refresh(session: Session, subscription_id: int) -> None:
+    """Ask for the present state of all conditions (Part 9 §5.5.7)."""
+    condition_type = session.client.get_node(ua.NodeId(ua.ObjectIds.ConditionType))
+    method = ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh)
+    await condition_type.call_method(method, ua.Variant(subscription_id, ua.VariantType.UInt32))

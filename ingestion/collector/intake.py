@@ -1,0 +1,81 @@
+"""Between the subscription and the buffer: live points wait while their tag's history is read.
+
+A tag is *held* from before its history read until the history has nothing newer: then the held points after
+the mark are admitted in order, and from there live points go straight through. When the server says that a
+queue overflowed, values before that point were dropped: the tag is held again and its history closes the
+hole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingestion.collector.buffer import PointBuffer
+    from ingestion.collector.points import Row
+
+INFO_TYPE_MASK, INFO_TYPE_DATA_VALUE, OVERFLOW_BIT = 0x0C00, 0x0400, 0x0080
+# While a tag is held its oldest points may be dropped: history must reach the first that is kept.
+HELD_LIMIT = 50_000
+
+
+def has_overflowed(status: int) -> bool:
+    """Whether a status says that the server's queue dropped values before this one (Part 4 §7.39)."""
+    return status & INFO_TYPE_MASK == INFO_TYPE_DATA_VALUE and bool(status & OVERFLOW_BIT)
+
+
+class Intake:
+    """Decides for each live point: admit it, or hold it until history has caught up.
+
+    Args:
+        buffer: takes what is admitted.
+        has_history: by tag position, whether the server keeps its history.
+        want_history: called with a tag that must be read from history.
+    """
+
+    def __init__(
+        self, buffer: PointBuffer, has_history: Sequence[bool], want_history: Callable[[int], None]
+    ) -> None:
+        self._buffer = buffer
+        self._has_history = has_history
+        self._want_history = want_history
+        self._held: dict[int, deque[Row]] = {}
+
+    @property
+    def held_tags(self) -> int:
+        """How many tags wait for their history."""
+        return len(self._held)
+
+    def hold(self, tag: int) -> None:
+        """Hold a tag's live points from now on, and ask for its history."""
+        if tag not in self._held:
+            self._held[tag] = deque(maxlen=HELD_LIMIT)
+            self._want_history(tag)
+
+    def take(self, row: Row) -> None:
+        """A live point, in the order the server sent it."""
+        tag = row[0]
+        if has_overflowed(row[4]) and self._has_history[tag]:
+            self.hold(tag)
+        held = self._held.get(tag)
+        if held is None:
+            self._buffer.admit(row)
+        else:
+            held.append(row)
+
+    def has_reached(self, tag: int) -> bool:
+        """Whether the tag's history has met its first held point, so that nothing lies between them."""
+        held = self._held.get(tag)
+        return not held or self._buffer.mark(tag) >= held[0][1]
+
+    def release(self, tag: int) -> None:
+        """Admit the held points after the mark, in order of source time, and let live points through."""
+        for row in sorted(self._held.pop(tag, ()), key=lambda row: row[1]):
+            self._buffer.admit(row)
+
+    def abandon(self) -> None:
+        """The session is gone: forget what is held. History will give it again, or the next first value."""
+        self._held.clear()

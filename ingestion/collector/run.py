@@ -1,0 +1,112 @@
+"""The collector process: every server of `collector.yml`, and the gateway's sender. It only ever sends.
+
+It offers no service and listens on nothing; the business zone cannot reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ingestion.collector.settings import load_settings
+from ingestion.collector.system import SystemCollector
+from ingestion.gateway.sender import Sender
+from protocols import opcua_time
+from protocols.clock import load_clock
+from protocols.keys import load_sign_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ingestion.collector.settings import CollectorSettings
+
+SEND_EVERY_S = 0.2
+_log = logging.getLogger(__name__)
+
+
+class AlreadyRunningError(RuntimeError):
+    """Another collector writes the same streams."""
+
+
+async def run_collector(config_path: Path, stop: asyncio.Event | None = None) -> None:
+    """Collect until `stop` is set, then seal and send what is left.
+
+    Raises:
+        SettingsError, TagTableError, MarksError, KeyFileError: it cannot start; the message says what to
+        correct. AlreadyRunningError: another collector writes the same streams.
+    """
+    opcua_time.install()
+    settings = load_settings(config_path)
+    clock = load_clock(settings.clock)
+    sign_key = load_sign_key(settings.pki.sign_key)
+    with _only_one(settings.state_dir):
+        systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
+        workers = [asyncio.create_task(system.run()) for system in systems]
+        sender = _sender(settings)
+        if sender is not None:
+            workers.append(asyncio.create_task(_send(sender)))
+        await _until_stopped(workers, stop)
+        if sender is not None:
+            await asyncio.to_thread(sender.send_once)
+
+
+def main(config_path: Path) -> None:
+    """Run the collector as a process; SIGTERM and SIGINT end it with a last seal."""
+    asyncio.run(_run_with_signals(config_path))
+
+
+async def _run_with_signals(config_path: Path) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_collector(config_path, stop)
+
+
+async def _until_stopped(workers: list[asyncio.Task[None]], stop: asyncio.Event | None) -> None:
+    """Wait for `stop` or for a worker that failed; end the others either way."""
+    waiting = asyncio.create_task((stop or asyncio.Event()).wait())
+    try:
+        await asyncio.wait([waiting, *workers], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (waiting, *workers):
+            task.cancel()
+        results = await asyncio.gather(waiting, *workers, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, Exception)]
+    if failures:
+        msg = "the collector stopped because of a fault of its own; nothing that was sealed is lost"
+        raise ExceptionGroup(msg, failures)
+
+
+def _sender(settings: CollectorSettings) -> Sender | None:
+    if settings.gateway is None:
+        return None
+    return Sender(settings.state_dir, settings.gateway.drop_dir, settings.gateway.retain_hours)
+
+
+async def _send(sender: Sender) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(sender.send_once)
+        except OSError:
+            # The gateway may be away for hours: segments wait here, and are sent when it is back.
+            _log.exception("sending through the gateway")
+            await asyncio.sleep(5.0)
+        await asyncio.sleep(SEND_EVERY_S)
+
+
+@contextmanager
+def _only_one(state_dir: Path) -> Iterator[None]:
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with (state_dir / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"starting the collector: another holds {lock.name}; end it first, two double all points"
+            raise AlreadyRunningError(msg) from error
+        yield

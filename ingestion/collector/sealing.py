@@ -1,0 +1,98 @@
+"""Sealing one system's streams: one writer of segments, their sequence numbers and the marks checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from ingestion.collector.marks import Committed, format_marks, load_committed, write_checkpoint
+from protocols.segments import read_manifest, write_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from protocols.clock import Clock
+
+CHECKPOINT_EVERY = 100
+KINDS = ("points", "alarms", "tags")
+_log = logging.getLogger(__name__)
+
+
+class Sealer:
+    """Seals tables of one system in order; remembers what is committed.
+
+    Args:
+        directory: the system's folder, which holds its streams.
+        system_id: names the streams `<system_id>.<kind>`.
+        sign_key: the control zone's gateway key.
+        clock: tells when a segment was sealed.
+
+    Raises:
+        MarksError: what was sealed before cannot be read.
+    """
+
+    def __init__(self, directory: Path, system_id: str, sign_key: Ed25519PrivateKey, clock: Clock) -> None:
+        self._directory = directory
+        self._system_id = system_id
+        self._sign_key = sign_key
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._since_checkpoint = 0
+        directory.mkdir(parents=True, exist_ok=True)
+        self.committed: Committed = load_committed(
+            directory, [self.stream(kind) for kind in ("points", "alarms", "tags")]
+        )
+
+    def stream(self, kind: str) -> str:
+        """The stream's name of a kind."""
+        return f"{self._system_id}.{kind}"
+
+    def marks(self, kind: str) -> Mapping[str, int]:
+        """The committed marks of a kind's stream."""
+        return self.committed.marks.get(self.stream(kind), {})
+
+    def last_sequence(self, kind: str) -> int:
+        """The last sealed sequence of a kind's stream, 0 when there is none."""
+        return self.committed.last_sequences.get(self.stream(kind), 0)
+
+    async def seal(self, kind: str, table: pa.Table, marks: Mapping[str, int]) -> Path:
+        """Seal a table as the next segment of its stream; on return it is committed.
+
+        Raises:
+            OSError: the disk refused; nothing was committed and the same table may be sealed again.
+        """
+        return await asyncio.shield(self._seal(kind, table, marks))
+
+    async def _seal(self, kind: str, table: pa.Table, marks: Mapping[str, int]) -> Path:
+        # Shielded: a thread cannot be cancelled, so a write that was begun is also taken into account.
+        async with self._lock:
+            path = await asyncio.to_thread(self._write, kind, table, marks)
+            self.committed.add(read_manifest(path))
+            self._since_checkpoint += 1
+            if self._since_checkpoint >= CHECKPOINT_EVERY:
+                await asyncio.to_thread(self.checkpoint)
+            return path
+
+    def checkpoint(self) -> None:
+        """Write the marks checkpoint now."""
+        write_checkpoint(self._directory, self.committed)
+        self._since_checkpoint = 0
+
+    def _write(self, kind: str, table: pa.Table, marks: Mapping[str, int]) -> Path:
+        path = write_segment(
+            self._directory,
+            self.stream(kind),
+            self.last_sequence(kind) + 1,
+            table,
+            kind,
+            format_marks(marks),
+            self._sign_key,
+            self._clock.now(),
+        )
+        _log.debug("sealed %s, %d rows", path, table.num_rows)
+        return path

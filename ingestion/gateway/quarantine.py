@@ -1,0 +1,47 @@
+"""Where refused files of the inbox are kept, each beside the reason, under names of our own making."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A refused file: what it was called, why, and where it lies now."""
+
+    name: str
+    reason: str
+    kept_as: Path
+
+
+class Quarantine:
+    """A folder of refused files. Names given by others stand in the reason, and are never used as a path."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def take(self, path: Path, reason: str) -> Quarantined:
+        """Move a file, folder or link here, the link itself and not what it points to."""
+        name = f"{path.parent.name}/{path.name}"
+        now = datetime.now(UTC)
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        kept_as = self._directory / f"{now:%Y%m%dT%H%M%S.%f}-{digest}"
+        self._directory.mkdir(parents=True, exist_ok=True)
+        content = {"name": ascii(name), "reason": ascii(reason), "quarantined_at_real_utc": now.isoformat()}
+        kept_as.with_suffix(kept_as.suffix + ".reason.json").write_text(json.dumps(content), encoding="utf-8")
+        path.rename(kept_as)
+        return Quarantined(name, reason, kept_as)
+
+    def take_segment(self, manifest: Path, reason: str) -> Quarantined:
+        """Move a manifest and its payload here."""
+        payload = manifest.with_suffix(".parquet")
+        if payload.exists() or payload.is_symlink():
+            self.take(payload, f"the payload of {manifest.name}: {reason}")
+        return self.take(manifest, reason)

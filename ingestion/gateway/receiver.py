@@ -1,0 +1,190 @@
+"""The business zone's half of the file drop: nothing is believed unverified, nothing missing goes unseen.
+
+The gateway may lose, repeat and reorder. Segments are handed on in order per stream. A missing number is
+waited for; when later ones have been there for `gap_wait_s` they are handed on and the number is reported
+as a gap, which landing records. If it comes after all it is handed on as a refill. What is not a segment is
+moved to quarantine with a reason.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingestion.gateway.quarantine import Quarantine, Quarantined
+from protocols.segments import (
+    MANIFEST_NAME,
+    STREAM_NAME,
+    Manifest,
+    SegmentError,
+    SegmentTornError,
+    manifest_path,
+    read_table,
+    verify_segment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+SEGMENTS_PER_CALL = 2000
+
+
+@dataclass(frozen=True)
+class VerifiedSegment:
+    """A segment that is whole and signed by the control zone; `is_refill` when it closes a recorded gap."""
+
+    manifest: Manifest
+    path: Path
+    is_refill: bool = False
+
+    def read(self) -> pa.Table:
+        """Its rows in the wire schema of its kind."""
+        return read_table(self.path)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A number that did not come while later ones did."""
+
+    stream: str
+    sequence: int
+
+
+@dataclass
+class Arrivals:
+    """What one look into the inbox brought: segments in order per stream, new gaps, and refused files."""
+
+    segments: list[VerifiedSegment] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+
+
+class Receiver:
+    """Reads the inbox of the file drop.
+
+    Args:
+        inbox: one folder a stream; written by the gateway only.
+        verify_key: the control zone's public gateway key.
+        quarantine_dir: where refused files go; by default beside the inbox.
+        gap_wait_s: real seconds that a missing number is waited for.
+        monotonic: the seconds these are measured in.
+    """
+
+    def __init__(
+        self,
+        inbox: Path,
+        verify_key: Ed25519PublicKey,
+        *,
+        quarantine_dir: Path | None = None,
+        gap_wait_s: float = 5.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inbox = inbox
+        self._verify_key = verify_key
+        self._quarantine = Quarantine(quarantine_dir or inbox.parent / "quarantine")
+        self._gap_wait_s = gap_wait_s
+        self._monotonic = monotonic
+        self._waiting_since: dict[tuple[str, int], float] = {}
+
+    def ready(
+        self,
+        stream_positions: Mapping[str, int],
+        open_gaps: Mapping[str, Collection[int]] | None = None,
+    ) -> Arrivals:
+        """What can be landed now. The same again until `done` is called or the positions move.
+
+        Args:
+            stream_positions: the last landed sequence of each stream; a stream that is not named starts at 0.
+            open_gaps: the recorded gaps not yet refilled, so that a late one is told from a repeated one.
+        """
+        arrivals = Arrivals()
+        if not self._inbox.is_dir():
+            return arrivals
+        for folder in sorted(self._inbox.iterdir()):
+            if folder.name.startswith("."):
+                continue
+            if folder.is_symlink() or not folder.is_dir() or not STREAM_NAME.fullmatch(folder.name):
+                reason = "not a stream's folder: expected a folder named <system_id>.<kind>"
+                arrivals.quarantined.append(self._quarantine.take(folder, reason))
+                continue
+            gaps = set((open_gaps or {}).get(folder.name, ()))
+            self._look_into(folder, stream_positions.get(folder.name, 0), gaps, arrivals)
+        return arrivals
+
+    def done(self, segment: VerifiedSegment) -> None:
+        """Remove a segment that is landed, manifest first, so that half a removal leaves no segment."""
+        _remove(segment.path)
+
+    def _look_into(self, folder: Path, position: int, open_gaps: set[int], arrivals: Arrivals) -> None:
+        numbers = self._numbers(folder, arrivals)
+        for number in numbers:
+            if number > position:
+                break
+            path = manifest_path(self._inbox, folder.name, number)
+            if number not in open_gaps:
+                _remove(path)  # repeated by the gateway, landed before
+            elif (segment := self._verify(path, arrivals, is_refill=True)) is not None:
+                arrivals.segments.append(segment)
+        self._hand_on(folder.name, position, [number for number in numbers if number > position], arrivals)
+
+    def _hand_on(self, stream: str, position: int, numbers: list[int], arrivals: Arrivals) -> None:
+        expected = position + 1
+        for number in numbers[:SEGMENTS_PER_CALL]:
+            missing = range(expected, number)
+            if missing and not self._has_waited(stream, expected):
+                return
+            segment = self._verify(manifest_path(self._inbox, stream, number), arrivals, is_refill=False)
+            if segment is None:
+                # Refused or not whole yet: from here on the number is missing like any other.
+                continue
+            arrivals.gaps.extend(Gap(stream, lost) for lost in missing)
+            arrivals.segments.append(segment)
+            self._waiting_since.pop((stream, expected), None)
+            expected = number + 1
+
+    def _has_waited(self, stream: str, sequence: int) -> bool:
+        since = self._waiting_since.setdefault((stream, sequence), self._monotonic())
+        return self._monotonic() - since >= self._gap_wait_s
+
+    def _verify(self, path: Path, arrivals: Arrivals, *, is_refill: bool) -> VerifiedSegment | None:
+        payload = path.with_suffix(".parquet")
+        if path.is_symlink() or payload.is_symlink():
+            arrivals.quarantined.append(self._quarantine.take_segment(path, "a symbolic link is no segment"))
+            return None
+        try:
+            return VerifiedSegment(verify_segment(path, self._verify_key), path, is_refill)
+        except SegmentTornError as error:
+            # A gateway that reorders files brings the payload later.
+            if not payload.exists() and not self._has_waited(str(path), 0):
+                return None
+            arrivals.quarantined.append(self._quarantine.take_segment(path, str(error)))
+        except SegmentError as error:
+            arrivals.quarantined.append(self._quarantine.take_segment(path, str(error)))
+        self._waiting_since.pop((str(path), 0), None)
+        return None
+
+    def _numbers(self, folder: Path, arrivals: Arrivals) -> list[int]:
+        numbers = []
+        for file in folder.iterdir():
+            match = MANIFEST_NAME.fullmatch(file.name)
+            if match:
+                numbers.append(int(match[1]))
+            elif not _is_expected(file):
+                reason = "not a segment's file: expected <12 digits>.json and .parquet"
+                arrivals.quarantined.append(self._quarantine.take(file, reason))
+        return sorted(numbers)
+
+
+def _is_expected(file: Path) -> bool:
+    is_payload = file.suffix == ".parquet" and MANIFEST_NAME.fullmatch(f"{file.stem}.json") is not None
+    return file.name.startswith(".") or is_payload  # a dot: the gateway is still writing it
+
+
+def _remove(manifest: Path) -> None:
+    manifest.unlink(missing_ok=True)
+    manifest.with_suffix(".parquet").unlink(missing_ok=True)
