@@ -9,23 +9,35 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 _RUN = "import sys, pathlib; from reference_plant.receivers.{} import main; main(pathlib.Path(sys.argv[1]))"
 
 
-@contextmanager
-def platform(name: str, root: Path, port: int, plant_now: datetime) -> Iterator[Path]:
-    """Run `province` or `park` on a port, its clock standing at `plant_now`; yields its control file."""
-    (root / "plant.json").write_text(json.dumps({"scenarios": [], "ports": {name: port}}))
+def set_plant(root: Path, ports: dict[str, int], plant_now: datetime, speed: float = 0.0) -> None:
+    """Write the site's plant.json and clock.json; by default the platforms' clock stands."""
+    (root / "plant.json").write_text(json.dumps({"scenarios": [], "ports": ports}))
     clock = {
-        "origin_real_utc": plant_now.isoformat(),
+        "origin_real_utc": datetime.now(UTC).isoformat(),
         "origin_plant_utc": plant_now.isoformat(),
-        "speed": 0.0,
+        "speed": speed,
     }
     (root / "clock.json").write_text(json.dumps(clock))
+
+
+@contextmanager
+def platform(name: str, root: Path, port: int, plant_now: datetime) -> Iterator[Path]:
+    """Run `province` or `park` alone, its clock standing at `plant_now`; yields its control file."""
+    set_plant(root, {name: port}, plant_now)
+    with running(name, root) as control:
+        yield control
+
+
+@contextmanager
+def running(name: str, root: Path) -> Iterator[Path]:
+    """Run one platform of a site whose plant is set; yields its control file."""
     control = root / f"var/run/{name}.control.json"
     control.unlink(missing_ok=True)
     process = subprocess.Popen([sys.executable, "-c", _RUN.format(name), str(root)])
