@@ -33,8 +33,10 @@ async def serve_control(path: Path, handle: Handler) -> asyncio.Server:
 
     server = await asyncio.start_server(converse, HOST, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"port": server.sockets[0].getsockname()[1]}), encoding="utf-8")
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(json.dumps({"port": server.sockets[0].getsockname()[1]}), encoding="utf-8")
+    new.replace(path)
     return server
 
 

@@ -86,7 +86,7 @@ def check_upload(segment: Segment, now_utc: datetime) -> Upload:
             raise RefusalError(Kind.FACTOR, f"expected each factor once, found {code} again")
         seen.add(code)
         values += _factor_values(segment, code, item)
-    if not values:
+    if not seen:
         raise RefusalError(Kind.CONTENT, "expected at least one factor after DataTime, found none")
     return Upload(segment, data_time, tuple(values))
 
