@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from reference_plant import options
+
 app = typer.Typer(
     help="参考工厂：模拟化工厂与严格接收端 / The simulated plant and its strict receivers.",
     no_args_is_help=True,
@@ -22,43 +24,39 @@ SiteOption = Annotated[Path, typer.Option("--site", help="站点目录 / site di
 @app.command()
 def init(
     directory: Directory,
-    seed: Annotated[int | None, typer.Option(help="随机种子 / seed of everything drawn")] = None,
-    speed: Annotated[float | None, typer.Option(help="时间倍速 / plant seconds per second")] = None,
+    seed: Annotated[int, typer.Option(help="随机种子 / seed of everything drawn")] = options.DEFAULT_SEED,
+    speed: Annotated[float, typer.Option(help="时间倍速 / plant seconds per second")] = options.DEFAULT_SPEED,
     live_from: Annotated[
-        datetime | None, typer.Option(help="实时开始（工厂时间） / live from, plant time")
+        datetime | None, typer.Option(help="实时开始，工厂时间 / live from, plant time [2026-11-17T01:30:00]")
     ] = None,
-    history_hours: Annotated[float | None, typer.Option(help="历史长度 / hours of history before it")] = None,
-    live_minutes: Annotated[float | None, typer.Option(help="实时时长 / plant minutes of live time")] = None,
+    history_hours: Annotated[
+        float, typer.Option(help="历史小时数 / hours of history before it")
+    ] = options.DEFAULT_HISTORY_HOURS,
+    live_minutes: Annotated[
+        float, typer.Option(help="实时分钟数，工厂时间 / plant minutes of live time")
+    ] = options.DEFAULT_LIVE_MINUTES,
     until: Annotated[
-        datetime | None, typer.Option(help="生产结束（工厂时间） / end of production, plant time")
+        datetime | None,
+        typer.Option(help="生产结束，工厂时间；代替 --live-minutes / end of production instead"),
     ] = None,
     scenario: Annotated[
-        list[str] | None, typer.Option(help="只保留这些情景 / keep only these; 'none' for none")
+        list[str] | None,
+        typer.Option(help="只保留这些情景，none 为无 / keep only these scenarios; none for none"),
     ] = None,
 ) -> None:
     """建立参考工厂站点目录 / Make a reference plant's site directory."""
-    from reference_plant import init as making
+    from reference_plant.init import SiteExistsError, make_site
 
-    chosen: dict[str, object] = {
-        "seed": seed,
-        "speed": speed,
-        "live_from": live_from.replace(tzinfo=making.ZONE) if live_from else None,
-        "history_hours": history_hours,
-        "live_minutes": live_minutes,
-        "scenarios": None if scenario is None else tuple(name for name in scenario if name != "none"),
-    }
+    begin = live_from.replace(tzinfo=options.ZONE) if live_from else options.DEFAULT_LIVE_FROM
     if until:
-        begin = chosen["live_from"] or making.DEFAULT_LIVE_FROM
-        assert isinstance(begin, datetime)
-        chosen["live_minutes"] = (until.replace(tzinfo=making.ZONE) - begin) / timedelta(minutes=1)
-    options = making.PlantOptions(**{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]
+        live_minutes = (until.replace(tzinfo=options.ZONE) - begin) / timedelta(minutes=1)
+    names = None if scenario is None else tuple(name for name in scenario if name != "none")
+    chosen = options.PlantOptions(seed, speed, begin, history_hours, live_minutes, names)
     try:
-        making.make_site(directory, options)
-    except (making.SiteExistsError, ValueError) as error:
+        make_site(directory, chosen)
+    except (SiteExistsError, ValueError) as error:
         _fail(error)
-    typer.echo(
-        f"已建立 / made {directory}: {options.history_start.isoformat()} … {options.until.isoformat()}"
-    )
+    typer.echo(f"已建立 / made {directory}: {chosen.history_start.isoformat()} … {chosen.until.isoformat()}")
 
 
 @app.command()

@@ -9,22 +9,15 @@ import json
 import secrets
 import socket
 import string
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from reference_plant.pki import make_pki
-from reference_plant.plant.scenarios import Scenario, defaults
-from reference_plant.servers.run import NAMESPACES
+from reference_plant.options import ZONE, PlantOptions
+from reference_plant.pki import make_pki, server_uri
+from reference_plant.plant.scenarios import Scenario
+from reference_plant.plant.tags import namespace_uri, read_tags
 
 TEMPLATE = Path(__file__).parent / "site"
-ZONE = ZoneInfo("Asia/Shanghai")
-DEFAULT_SEED = 20261116
-DEFAULT_LIVE_FROM = datetime(2026, 11, 17, 1, 30, tzinfo=ZONE)
-DEFAULT_HISTORY_HOURS = 25.5
-DEFAULT_LIVE_MINUTES = 105.0
-DEFAULT_SPEED = 60.0
 PORTS = ("opcua_environment", "opcua_production", "province", "park", "postgres", "webserver")
 FOLDERS = (
     "manual_inbox/lab_manual",
@@ -40,44 +33,6 @@ DATABASE = "plant"
 
 class SiteExistsError(Exception):
     """The directory already holds a site; nothing was changed."""
-
-
-@dataclass(frozen=True)
-class PlantOptions:
-    """What can be chosen of a reference plant. All windows follow from `live_from`."""
-
-    seed: int = DEFAULT_SEED
-    speed: float = DEFAULT_SPEED
-    live_from: datetime = DEFAULT_LIVE_FROM
-    history_hours: float = DEFAULT_HISTORY_HOURS
-    live_minutes: float = DEFAULT_LIVE_MINUTES
-    scenarios: tuple[str, ...] | None = None  # names to keep of the defaults; None keeps all
-
-    @property
-    def history_start(self) -> datetime:
-        """The first moment the plant has history of."""
-        return (self.live_from - timedelta(hours=self.history_hours)).astimezone(UTC)
-
-    @property
-    def until(self) -> datetime:
-        """When the plant stops producing."""
-        return (self.live_from + timedelta(minutes=self.live_minutes)).astimezone(UTC)
-
-    def chosen_scenarios(self) -> list[Scenario]:
-        """The default scenarios that were asked for.
-
-        Raises:
-            ValueError: a name is not among them.
-        """
-        offered = defaults(ZONE, self.history_start, self.live_from.astimezone(UTC), self.until)
-        if self.scenarios is None:
-            return offered
-        names = {scenario.name for scenario in offered}
-        unknown = set(self.scenarios) - names
-        if unknown:
-            msg = f"choosing scenarios: {sorted(unknown)} do not exist; expected some of {sorted(names)}"
-            raise ValueError(msg)
-        return [scenario for scenario in offered if scenario.name in self.scenarios]
 
 
 def make_site(site_dir: Path, options: PlantOptions) -> None:
@@ -99,7 +54,8 @@ def make_site(site_dir: Path, options: PlantOptions) -> None:
     _copy_template(site_dir, ports, options)
     _write_json(site_dir / "plant.json", _described(options, scenarios, ports))
     write_clock(site_dir, options.live_from, options.speed)
-    make_pki(site_dir / "pki", {system: f"{uri}:server" for system, uri in NAMESPACES.items()})
+    tables = sorted((site_dir / "tags").glob("*.csv"))
+    make_pki(site_dir / "pki", {path.stem: server_uri(namespace_uri(read_tags(path))) for path in tables})
     _make_secrets(site_dir / "secrets", ports["postgres"])
 
 

@@ -64,6 +64,11 @@ def make_pki(folder: Path, opcua_servers: dict[str, str]) -> None:
     _make_park(folder)
 
 
+def server_uri(namespace_uri: str) -> str:
+    """The application URI of the server that serves a namespace."""
+    return f"{namespace_uri}:server"
+
+
 def application_identity(name: str, uri: str, *, is_server: bool) -> Identity:
     """A self-signed OPC UA application certificate (Part 6, 6.2.2), trusted by being in a trust list."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

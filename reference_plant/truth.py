@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 
 from reference_plant.plant.alarms import alarm_events, alarm_rows
 from reference_plant.plant.simulation import load_plant
-from reference_plant.servers.run import NAMESPACES
 
 
 def write_truth(site_dir: Path) -> list[Path]:
@@ -28,9 +27,7 @@ def write_truth(site_dir: Path) -> list[Path]:
     written = []
     for system_id, tags in plant.systems.items():
         values = plant.produced([tag.tag_id for tag in tags], start, end)
-        alarms = alarm_rows(
-            plant, system_id, NAMESPACES[system_id], alarm_events(plant, system_id, start, end)
-        )
+        alarms = alarm_rows(plant, system_id, alarm_events(plant, system_id, start, end))
         for name, table in ((system_id, values), (f"{system_id}.alarms", alarms)):
             path = folder / f"{name}.parquet"
             pq.write_table(table, path, compression="zstd")

@@ -21,6 +21,7 @@ from protocols.opcua_time import TICKS_PER_SECOND, from_ticks, hundred_ns, to_ti
 from protocols.points import ALARMS
 from reference_plant.plant.noise import stream_key
 from reference_plant.plant.simulation import Plant, Series
+from reference_plant.plant.tags import namespace_uri
 
 ACKNOWLEDGED_AFTER_S = (40, 220)
 LONGEST_SILENCE_TICKS = 60 * TICKS_PER_SECOND  # between two samples, also of tags reported on change
@@ -121,12 +122,13 @@ def active_events(plant: Plant, system_id: str, at: datetime, since: datetime) -
     return [event for event in latest.values() if event.is_active or not event.is_acknowledged]
 
 
-def alarm_rows(plant: Plant, system_id: str, namespace_uri: str, events: list[AlarmEvent]) -> pa.Table:
+def alarm_rows(plant: Plant, system_id: str, events: list[AlarmEvent]) -> pa.Table:
     """Truth of alarms: one row an event, columns as they travel on the wire."""
+    uri = namespace_uri(plant.systems[system_id])
     rows = [
         {
             "event_id": event.event_id.hex(),
-            "condition_id": f"nsu={namespace_uri};s={condition_name(event.rule)}",
+            "condition_id": f"nsu={uri};s={condition_name(event.rule)}",
             "event_type": event.rule.event_type,
             "source_name": event.rule.tag_id,
             "tag_id": event.rule.tag_id,

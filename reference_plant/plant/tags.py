@@ -63,6 +63,21 @@ def read_tags(path: Path) -> list[Tag]:
     return tags
 
 
+def namespace_uri(tags: list[Tag]) -> str:
+    """The one OPC UA namespace that the node ids of a table name.
+
+    Raises:
+        ValueError: they name none, or several.
+    """
+    found = {
+        tag.node_id.partition(";")[0].removeprefix("nsu=") for tag in tags if tag.node_id.startswith("nsu=")
+    }
+    if len(found) != 1:
+        msg = f"reading a tag table: its node ids name {sorted(found)}; expected nsu=<one uri>;s=<tag_id>"
+        raise ValueError(msg)
+    return found.pop()
+
+
 def _tag(row: dict[str, str]) -> Tag:
     return Tag(
         tag_id=row["tag_id"],

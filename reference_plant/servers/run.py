@@ -20,7 +20,9 @@ from asyncua import Server, ua
 from protocols import opcua_time
 from protocols.clock import Clock, load_clock
 from protocols.opcua_time import to_ticks
+from reference_plant.pki import server_uri
 from reference_plant.plant.simulation import Plant, load_plant
+from reference_plant.plant.tags import namespace_uri
 from reference_plant.servers.address_space import add_tags
 from reference_plant.servers.events import EVENT_TYPE_IDS
 from reference_plant.servers.history import PlantHistory
@@ -29,10 +31,6 @@ from reference_plant.servers.trust import TrustList, read_trust_list
 
 log = logging.getLogger(__name__)
 
-NAMESPACES = {
-    "opcua_environment": "urn:chemlink:reference:environment",
-    "opcua_production": "urn:chemlink:reference:production",
-}
 FOREVER_TICKS = opcua_time.MAX_TICKS
 
 
@@ -70,11 +68,12 @@ def read_plan(site_dir: Path, system_id: str) -> ServerPlan:
     """
     described = json.loads((site_dir / "plant.json").read_text(encoding="utf-8"))
     own = site_dir / "pki" / "servers" / system_id
+    plant = load_plant(site_dir)
     return ServerPlan(
         system_id=system_id,
         port=described["ports"][system_id],
-        namespace_uri=NAMESPACES[system_id],
-        plant=load_plant(site_dir),
+        namespace_uri=namespace_uri(plant.systems[system_id]),
+        plant=plant,
         clock=load_clock(site_dir / "clock.json"),
         certificate=own / "cert.der",
         private_key=own / "key.pem",
@@ -128,7 +127,7 @@ async def _make_server(plan: ServerPlan) -> Server:
     server = Server(user_manager=plan.trust)
     server.iserver.bind_condition_methods = 100  # severity of the refresh events
     await server.init()
-    await server.set_application_uri(f"{plan.namespace_uri}:server")
+    await server.set_application_uri(server_uri(plan.namespace_uri))
     server.set_server_name(f"ChemLink reference plant: {plan.system_id}")
     server.set_endpoint(f"opc.tcp://127.0.0.1:{plan.port}/chemlink")
     server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])

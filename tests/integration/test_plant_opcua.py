@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from protocols import opcua_time
 from protocols.clock import load_clock
 from protocols.opcua_time import to_ticks
-from reference_plant.init import PlantOptions, make_site, write_clock
+from reference_plant.init import make_site, write_clock
+from reference_plant.options import PlantOptions
 from reference_plant.pki import application_identity
 from reference_plant.plant.alarms import alarm_events
 from reference_plant.plant.simulation import Plant, load_plant

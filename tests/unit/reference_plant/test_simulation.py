@@ -203,6 +203,6 @@ def test_a_gas_release_alarms_is_acknowledged_and_ends(plant: Plant) -> None:
     assert [(e.level, e.is_acknowledged) for e in events] == [(1, False), (1, True), (0, True)]
     during = LIVE + timedelta(minutes=44)
     assert [e.rule.tag_id for e in active_events(plant, "opcua_production", during, START)] == ["GD101.NH3"]
-    rows = alarm_rows(plant, "opcua_production", "urn:x", events)
-    assert rows["condition_id"][0].as_py() == "nsu=urn:x;s=GD101.NH3.Alarm"
+    rows = alarm_rows(plant, "opcua_production", events)
+    assert rows["condition_id"][0].as_py() == "nsu=urn:chemlink:reference:production;s=GD101.NH3.Alarm"
     assert rows["is_active"].to_pylist() == [True, True, False]
