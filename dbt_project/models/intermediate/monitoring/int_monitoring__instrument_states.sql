@@ -1,0 +1,88 @@
+with
+
+points as (
+
+    select * from {{ ref('stg_opcua_environment__points') }}
+
+),
+
+outlet_points as (
+
+    select * from {{ ref('stg_site_register__outlet_points') }}
+    where factor_code = 'i12001'
+
+),
+
+-- A state whose own status is not Good is not known.
+reports as (
+
+    select
+        outlet_points.outlet_id,
+        points.source_at_utc,
+        points.source_at_100ns,
+        points.plant_date,
+        case
+            when {{ status_severity('points.status_code') }} = 0 then cast(points.value_number as integer)
+        end as state_code
+    from points
+    inner join outlet_points
+        on
+            points.tag_id = outlet_points.tag_id
+            and points.plant_date >= outlet_points.valid_from_date
+            and points.plant_date < outlet_points.valid_to_date
+
+),
+
+compared as (
+
+    select
+        *,
+        row_number() over (
+            partition by outlet_id order by source_at_utc, source_at_100ns
+        ) as report_number,
+        lag(state_code) over (
+            partition by outlet_id order by source_at_utc, source_at_100ns
+        ) as previous_state_code
+    from reports
+
+),
+
+changes as (
+
+    select *
+    from compared
+    where report_number = 1 or state_code is distinct from previous_state_code
+
+),
+
+intervals as (
+
+    select
+        outlet_id,
+        state_code,
+        source_at_utc as valid_from_utc,
+        lead(source_at_utc, 1, cast('9999-01-01 00:00:00+00:00' as {{ type_instant() }})) over (
+            partition by outlet_id order by source_at_utc, source_at_100ns
+        ) as valid_to_utc
+    from changes
+
+),
+
+calendar as (
+
+    select distinct plant_date from points
+
+)
+
+-- Cut at the plant's midnights, so that samples find their state by outlet and day.
+select
+    intervals.outlet_id,
+    calendar.plant_date,
+    intervals.state_code,
+    intervals.valid_from_utc,
+    intervals.valid_to_utc
+from intervals
+inner join calendar
+    on
+        {{ plant_date('intervals.valid_from_utc') }} <= calendar.plant_date
+        and {{ day_start_utc('calendar.plant_date') }} < intervals.valid_to_utc
