@@ -1,0 +1,41 @@
+"""From a code location to its definitions: every factory once, defaults mapped over all."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.assets.exports import export_assets
+from orchestration.assets.extracts import extract_assets
+from orchestration.assets.models import dbt_resource, model_assets
+from orchestration.assets.operations import operations_assets
+from orchestration.assets.streams import stream_assets
+from orchestration.checks.contracts import contract_checks
+from orchestration.checks.delivery import delivery_checks
+from orchestration.checks.gates import gate_checks
+from orchestration.jobs import phase_jobs
+from orchestration.location import Location
+from orchestration.schedules import tick_schedules
+from orchestration.sensors import state_sensors
+from orchestration.tick_job import tick_job
+
+
+def build_definitions(location: Location) -> dg.Definitions:
+    """The asset graph of one site, from device to receipt."""
+    models = model_assets(location)
+    gates = gate_checks(location)
+    tick = tick_job(location.settings)
+    return dg.Definitions(
+        assets=[
+            *stream_assets(location),
+            *extract_assets(location),
+            models,
+            *operations_assets(location),
+            *export_assets(location),
+        ],
+        asset_checks=[*contract_checks(location), *gates, *delivery_checks(location)],
+        jobs=[*phase_jobs(location, models, gates), tick],
+        schedules=tick_schedules(location, tick),
+        sensors=state_sensors(location),
+        resources={"dbt": dbt_resource()},
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,83 @@
+"""The dbt project as assets: build what is touched, publish it to the lake, then tell Dagster.
+
+Events are told after publication, because the lake and not dbt's private database is the record. What was
+built before a failure is published all the same; the failure itself is raised at the end.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
+
+from orchestration.dbt_translator import ChemLinkTranslator
+from orchestration.failures import told_to_dagster
+from orchestration.location import DBT_PROJECT, Location
+from orchestration.partitions import plant_days
+from orchestration.publishing import Published, publish_models
+
+SEARCH_TAG = "chemlink/touched"
+"""With this tag each model searches its own touched days; without, a run rebuilds the days asked for."""
+
+
+def model_assets(location: Location) -> dg.AssetsDefinition:
+    """Every seed and model of the dbt project, one run of dbt for as many as are asked for."""
+
+    @dbt_assets(
+        manifest=location.manifest,
+        name="dbt_models",
+        dagster_dbt_translator=ChemLinkTranslator(plant_days(location.settings)),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="duckdb",
+    )
+    def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        invocation = dbt.cli(_arguments(location, context), context=context, raise_on_error=False)
+        events = list(invocation.stream())
+        built = {key for event in events if (key := _key_of(event, context)) is not None}
+        with told_to_dagster():
+            published = publish_models(location, built)
+        yield from (_with_publication(event, context, published) for event in events)
+        _raise_on_failure(invocation)
+
+    return models
+
+
+def dbt_resource() -> DbtCliResource:
+    """The dbt command line on our project, with the manifest that was built beforehand."""
+    return DbtCliResource(
+        project_dir=str(DBT_PROJECT),
+        profiles_dir=str(DBT_PROJECT),
+        dbt_executable=str(Path(sys.executable).parent / "dbt"),
+    )
+
+
+def _arguments(location: Location, context: dg.AssetExecutionContext) -> list[str]:
+    variables: dict[str, Any] = {"plant_zone": location.settings.site.zone}
+    is_search = SEARCH_TAG in context.run.tags
+    if not is_search and (context.has_partition_key or context.has_partition_key_range):
+        variables["touched_dates"] = list(context.partition_keys)
+    return ["build", "--vars", json.dumps(variables)]
+
+
+def _key_of(event: Any, context: dg.AssetExecutionContext) -> dg.AssetKey | None:
+    if isinstance(event, dg.Output):
+        key: dg.AssetKey = context.asset_key_for_output(event.output_name)
+        return key
+    return None
+
+
+def _with_publication(
+    event: Any, context: dg.AssetExecutionContext, published: Mapping[dg.AssetKey, Published]
+) -> Any:
+    key = _key_of(event, context)
+    report = published.get(key) if key is not None else None
+    return event if report is None else event.with_metadata({**event.metadata, **report.metadata()})
+
+
+def _raise_on_failure(invocation: DbtCliInvocation) -> None:
+    if not invocation.is_successful():
+        msg = f"dbt build failed; what it had built is published. {invocation.get_error()}"
+        raise dg.Failure(msg, allow_retries=False)

@@ -1,0 +1,140 @@
+"""The processes of a site: each alone (`collect`, `land`, `dispatch`), or together (`up`, `down`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.exits import ExitCode
+from orchestration.cli.options import JsonOption, SiteOption
+from orchestration.cli.output import fail, print_json, print_table, say
+
+GROUP = "Processes 进程"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command(rich_help_panel=GROUP)(collect)
+    app.command(rich_help_panel=GROUP)(land)
+    app.command(rich_help_panel=GROUP)(dispatch)
+    app.command(rich_help_panel=GROUP)(up)
+    app.command(rich_help_panel=GROUP)(down)
+    app.command(rich_help_panel=GROUP)(status)
+    app.command(hidden=True)(supervise)
+
+
+def collect(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The collector's own configuration 采集器配置文件.")
+    ],
+) -> None:
+    """Collect from OPC UA servers into sealed segments (control zone).
+
+    采集 OPC UA 数据并封装为数据段（生产控制区）。
+    """
+    from ingestion.collector.run import main as run
+
+    run(config)
+
+
+def land(
+    site: SiteOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Land what has arrived, then end 处理一次后退出.")
+    ] = False,
+) -> None:
+    """Land arrived segments in the lake and run the hot rules.
+
+    将到达的数据段写入湖仓并执行实时规则。
+    """
+    from orchestration.running import land as run
+    from orchestration.settings import load_settings
+
+    run(load_settings(site), once=once)
+
+
+def dispatch(
+    site: SiteOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Send what is due, then end 发送一次后退出.")] = False,
+) -> None:
+    """Send what the outbox holds to the endpoints, record receipts.
+
+    将待发报告发送至各接收端并登记回执。
+    """
+    from orchestration.running import dispatch as run
+    from orchestration.settings import load_settings
+
+    run(load_settings(site), once=once)
+
+
+def up(
+    site: SiteOption = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay attached; Ctrl-C ends all 前台运行.")
+    ] = False,
+) -> None:
+    """Start every process of the site and keep them running.
+
+    启动并守护本站点的全部进程。
+    """
+    from orchestration import starting
+    from orchestration.settings import load_settings
+
+    settings = load_settings(site)
+    if foreground:
+        starting.supervise(settings)
+        return
+    address = starting.start_detached(settings)
+    say(f"ChemLink is up 已启动: {address}")
+    say("See `chemlink status`; end it with `chemlink down`. 查看状态用 status，停止用 down。")
+
+
+def supervise(site: SiteOption = None) -> None:
+    """Run the supervisor in this process (`up` starts it this way)."""
+    from orchestration import starting
+    from orchestration.settings import load_settings
+
+    starting.supervise(load_settings(site))
+
+
+def down(site: SiteOption = None) -> None:
+    """End exactly what `up` started, also after a crash of the supervisor.
+
+    停止 up 启动的全部进程。
+    """
+    from orchestration import supervisor
+    from orchestration.settings import load_settings
+
+    ended = supervisor.stop(load_settings(site).run_dir)
+    if not ended:
+        fail("Nothing of this site was running. 本站点没有正在运行的进程。", ExitCode.NOT_RUNNING)
+    say(f"Ended {ended} processes. 已停止 {ended} 个进程。")
+
+
+def status(site: SiteOption = None, as_json: JsonOption = False) -> None:
+    """Show each process: alive or not, restarts, log file.
+
+    查看各进程状态。
+    """
+    from orchestration import supervisor
+    from orchestration.settings import load_settings
+
+    settings = load_settings(site)
+    found = supervisor.read_run(settings.run_dir)
+    alive = supervisor.is_running(settings.run_dir)
+    children = found["children"] if found else []
+    if as_json:
+        print_json({"is_running": alive, "site_id": settings.site.site_id, "processes": children})
+    elif children:
+        rows = [
+            [c["name"], c["pid"] or "—", c["restarts"], c["last_exit"], settings.log_dir / f"{c['name']}.log"]
+            for c in children
+        ]
+        print_table(["process 进程", "pid", "restarts 重启", "last exit 上次退出", "log 日志"], rows)
+    if not alive:
+        fail(
+            "Not running. Start it with `chemlink up`. 未在运行，请用 chemlink up 启动。",
+            ExitCode.NOT_RUNNING,
+        )

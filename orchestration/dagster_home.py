@@ -1,0 +1,41 @@
+"""Dagster's own storage under `var/dagster`, with the `dagster.yaml` that we decide on.
+
+SQLite, no telemetry, one run at a time from the queue: a plant's machine is small.
+"""
+
+from __future__ import annotations
+
+from orchestration.settings import Settings
+
+DAGSTER_YAML = """\
+# Written by ChemLink at each start; change orchestration/dagster_home.py instead.
+# 由 ChemLink 每次启动时写入，请勿在此修改。
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+  pools:
+    default_limit: 1
+    granularity: op
+run_monitoring:
+  enabled: false
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days:
+      skipped: 7
+      failure: 30
+      success: 30
+"""
+
+
+def write_dagster_home(settings: Settings) -> None:
+    """Make the folder and its `dagster.yaml`; leaves an equal file alone."""
+    path = settings.dagster_home / "dagster.yaml"
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or path.read_text(encoding="utf-8") != DAGSTER_YAML:
+        path.write_text(DAGSTER_YAML, encoding="utf-8")

@@ -1,0 +1,48 @@
+"""Days of the plant, as Dagster partitions, and runs of neighbouring days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import dagster as dg
+
+from orchestration.settings import Settings
+
+
+def plant_days(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """One partition a calendar day of the plant, the running day included.
+
+    A plant whose clock runs apart from the machine's ends at the plant's own day.
+    """
+    today = plant_today(settings)
+    return dg.DailyPartitionsDefinition(
+        start_date=settings.site.first_date.isoformat(),
+        end_date=(today + timedelta(days=2)).isoformat() if settings.clock.speed != 1 else None,
+        timezone=settings.site.zone,
+        end_offset=1,
+    )
+
+
+def plant_today(settings: Settings) -> date:
+    """The plant's present calendar day."""
+    return settings.clock.now().astimezone(settings.zone).date()
+
+
+def day_ranges(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The days as runs of neighbours, first and last of each, so that one run covers one of them."""
+    ranges: list[tuple[date, date]] = []
+    for day in sorted(set(days)):
+        if ranges and day - ranges[-1][1] == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Run tags that make a run cover the partitions from `first` to `last`."""
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }

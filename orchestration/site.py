@@ -1,0 +1,82 @@
+"""What `site.yml` may say: who the plant is, where it stands, when its data begins.
+
+Only the shape of the file. Where it is found and what the environment adds is `orchestration.settings`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+
+class SettingsError(ValueError):
+    """The site directory or its settings cannot be used; the message says what to correct."""
+
+
+class CompanionSpec(BaseModel):
+    """A further process that the supervisor keeps running beside ours (the reference plant's servers)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+class SiteSpec(BaseModel):
+    """One plant, as its `site.yml` describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1]
+    site_id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    label_zh: str = Field(min_length=1)
+    label_en: str = Field(min_length=1)
+    kind: Literal["park", "monitoring_point"]
+    park: str | None = None
+    county: str
+    zone: str = "Asia/Shanghai"
+    environment: Literal["demo", "production"]
+    first_date: date
+    webserver_port: int = Field(default=3000, ge=1, le=65535)
+    state_url: str | None = None
+    retain_log_days: int = Field(default=180, ge=1)
+    companions: tuple[CompanionSpec, ...] = ()
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            msg = f"zone {value!r} is not in the time zone database; expected a name like Asia/Shanghai"
+            raise ValueError(msg) from error
+        return value
+
+
+def read_site(path: Path) -> SiteSpec:
+    """The site described by `path`.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or says something it may not; names each wrong key.
+    """
+    if not path.is_file():
+        msg = f"{path}: no such file; make a site with `chemlink init {path.parent}` or give --site"
+        raise SettingsError(msg)
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return SiteSpec.model_validate(found)
+    except yaml.YAMLError as error:
+        msg = f"{path}: not readable as YAML: {error}; correct the file"
+        raise SettingsError(msg) from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()
+        )
+        msg = f"{path}: {wrong}. Expected the keys that `chemlink init` writes; correct the file"
+        raise SettingsError(msg) from error

@@ -1,0 +1,88 @@
+"""Starting a site's processes: prepare what they need, run the supervisor here or detached."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+
+from orchestration import supervisor
+from orchestration.processes import process_specs
+from orchestration.settings import Settings
+
+READY_WITHIN_S = 90.0
+
+
+class StartError(RuntimeError):
+    """The platform did not come up; the message names the log to read."""
+
+
+def supervise(settings: Settings) -> None:
+    """Run the supervisor of this site in this process until it is told to stop."""
+    prepare(settings)
+    supervisor.Supervisor(
+        process_specs(settings),
+        run_dir=settings.run_dir,
+        log_dir=settings.log_dir,
+        environment=settings.child_environment(),
+    ).run()
+
+
+def prepare(settings: Settings) -> None:
+    """Make what the processes expect to find: folders, the state store's schema, Dagster's home."""
+    from lake.state import migrate
+    from orchestration.dagster_home import write_dagster_home
+
+    settings.var.mkdir(parents=True, exist_ok=True)
+    migrate(settings.state_url)
+    write_dagster_home(settings)
+
+
+def start_detached(settings: Settings) -> str:
+    """Start the supervisor on its own, wait for the UI to answer, and return the UI's address.
+
+    Raises:
+        AlreadyRunningError: it runs already.
+        StartError: the UI's port is taken, or the UI did not answer in time.
+    """
+    port = settings.site.webserver_port
+    if supervisor.is_running(settings.run_dir):
+        msg = f"site {settings.site.site_id} is already running; see `chemlink status`"
+        raise supervisor.AlreadyRunningError(msg)
+    if _answers(port):
+        msg = f"port {port} is taken by another program; set webserver_port in site.yml to a free one"
+        raise StartError(msg)
+    prepare(settings)
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.log_dir / "supervisor.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestration.cli", "supervise", "--site", str(settings.site_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=settings.child_environment(),
+            start_new_session=True,
+        )
+    _await_ui(settings, process)
+    return f"http://127.0.0.1:{port}"
+
+
+def _await_ui(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            log = settings.log_dir / "supervisor.log"
+            msg = f"the supervisor ended with code {process.returncode}; read {log}"
+            raise StartError(msg)
+        if _answers(settings.site.webserver_port):
+            return
+        time.sleep(0.25)
+    msg = f"the UI did not answer within {READY_WITHIN_S:.0f} s; read {settings.log_dir / 'webserver.log'}"
+    raise StartError(msg)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
