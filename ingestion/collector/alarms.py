@@ -142,7 +142,10 @@ class Alarms:
         )
         node = ua.HistoryReadValueId(NodeId=ua.NodeId(ua.ObjectIds.Server))
         parameters = ua.HistoryReadParameters(
-            HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=[node]
+            HistoryReadDetails=details,
+            TimestampsToReturn=ua.TimestampsToReturn.Both,
+            ReleaseContinuationPoints=False,  # asyncua defaults it to True
+            NodesToRead=[node],
         )
         for _ in range(READ_LIMIT):
             (result,) = await session.client.uaclient.session.history_read(parameters)
