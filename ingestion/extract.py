@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ingestion.connectors.register import extract_register
+from ingestion.connectors.workbook import extract_workbooks
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import PermanentError
 from ingestion.registry import SystemKind, SystemSpec
@@ -31,7 +32,12 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
     if system.kind is SystemKind.OPCUA:
         msg = f"{contract.name} comes through the gateway; run `chemlink land`, nothing pulls it"
         raise PermanentError(msg)
-    with hold_lease(context.lake.leases, f"extract.{contract.contract_id}"):
+    # The tables of a workbook system are fed by the same files, so they share one lease.
+    shared = system.kind is SystemKind.WORKBOOK
+    name = f"extract.{system.system_id if shared else contract.contract_id}"
+    with hold_lease(context.lake.leases, name):
+        if system.kind is SystemKind.WORKBOOK:
+            return extract_workbooks(system, table, context)
         if system.kind is SystemKind.REGISTER:
             return extract_register(contract, context)
         assert system.secret is not None, "the registry refuses a SQL system without a secret"

@@ -1,0 +1,120 @@
+"""Opening a workbook that anybody may have sent: what is large or hostile is refused before it is read.
+
+Not supported: .xls, macros, passwords.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from ingestion.errors import RefusedFileError
+
+MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_CONTENT_BYTES = 32 * 1024 * 1024  # a full year of daily sheets is below 2 MiB
+MAX_PARTS = 500
+MAX_ROWS = 20_000
+MAX_COLUMNS = 200
+# Everything that openpyxl was seen to raise on damaged content.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    InvalidFileException,
+    ParseError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+@dataclass(frozen=True)
+class WorkbookFile:
+    """The bytes of a file with their hash; what was received, whatever happens to the file later."""
+
+    name: str
+    content: bytes
+    sha256: str
+
+    @property
+    def archive_name(self) -> str:
+        """Where the original is kept below the archive, and what landed rows call their source."""
+        return f"{self.sha256}/{self.name}"
+
+
+def read_workbook_file(path: Path) -> WorkbookFile:
+    """The file's bytes.
+
+    Raises:
+        RefusedFileError: it is no regular file, or too large.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise RefusedFileError(reason_zh="不是普通文件", reason_en="it is not a regular file")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        limit = MAX_FILE_BYTES // 1024 // 1024
+        raise RefusedFileError(
+            reason_zh=f"文件 {size} 字节，超过 {limit} MiB；请拆分后重交",
+            reason_en=f"it has {size} bytes, more than {limit} MiB; split it and hand it in again",
+        )
+    content = path.read_bytes()
+    return WorkbookFile(path.name, content, hashlib.sha256(content).hexdigest())
+
+
+def open_workbook(file: WorkbookFile, *, values_only: bool) -> Workbook:
+    """The workbook; with `values_only` the last calculated values instead of formulas.
+
+    Raises:
+        RefusedFileError: it is no xlsx file, is damaged, or is larger inside than any laboratory sheet.
+    """
+    try:
+        with zipfile.ZipFile(BytesIO(file.content)) as archive:
+            _refuse_hostile(archive)
+        book = load_workbook(BytesIO(file.content), data_only=values_only, keep_links=False)
+    except _UNREADABLE as error:
+        raise RefusedFileError(
+            reason_zh=f"不是可读的 xlsx 文件（{type(error).__name__}）；请用 Excel 打开后另存为 .xlsx 再交",
+            reason_en=f"it is not a readable xlsx file ({type(error).__name__}: {error}); "
+            "open it in Excel, save as .xlsx and hand it in again",
+        ) from error
+    for sheet in book.worksheets:
+        if sheet.max_row > MAX_ROWS or sheet.max_column > MAX_COLUMNS:
+            found, limit = f"{sheet.max_row} × {sheet.max_column}", f"{MAX_ROWS} × {MAX_COLUMNS}"
+            raise RefusedFileError(
+                reason_zh=f"工作表 {sheet.title} 有 {found} 个单元格，最多 {limit}；请删除空白行列",
+                reason_en=f"sheet {sheet.title} has {found} cells, expected at most {limit}; "
+                "delete the empty rows and columns",
+            )
+    return book
+
+
+def _refuse_hostile(archive: zipfile.ZipFile) -> None:
+    """Judge by the directory first, which costs nothing; then by document types, which xlsx never has."""
+    parts = archive.infolist()
+    size = sum(part.file_size for part in parts)
+    if len(parts) > MAX_PARTS or size > MAX_CONTENT_BYTES:
+        raise RefusedFileError(
+            reason_zh=f"解压后有 {len(parts)} 个部件、{size} 字节，超过上限；请只保留数据工作表",
+            reason_en=f"unpacked it has {len(parts)} parts and {size} bytes; keep only the data sheet",
+        )
+    for part in parts:
+        text = archive.read(part).replace(b"\x00", b"")  # so that UTF-16 hides nothing
+        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+            raise RefusedFileError(
+                reason_zh=f"部件 {part.filename} 含文档类型声明，可能有害",
+                reason_en=f"its part {part.filename} declares a document type, which may be hostile",
+            )
