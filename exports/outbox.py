@@ -16,11 +16,12 @@ from exports.errors import RenderError, SpecError
 from exports.periods import Period
 from exports.regulatory import PeriodRows, read_due
 from exports.render.numbers import factor_decimals
-from exports.render.report import Rendering, body_of
+from exports.render.report import Rendering, body_of, unnumbered
 from exports.reports import ReportSpec
-from exports.revisions import latest_revisions, next_content, reason_of, stands
+from exports.revisions import latest_revisions, next_content, reason_of, settled_submission, stands
 from exports.site import ExportSite
 from exports.submissions import NewSubmission, enqueue
+from lake.state import from_utc_text
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,58 @@ def build_due(
             ready = _render(site, report, endpoint, due, rendering, done)
             _enqueue_ready(site, report, endpoint, ready, due.delta_version, since, done)
     return done
+
+
+def resubmit(
+    site: ExportSite,
+    reports: Mapping[str, ReportSpec],
+    endpoints: Mapping[str, EndpointSpec],
+    idempotency_key: str,
+    reason: str,
+) -> str:
+    """Queue the same content again as a further revision, because a person asks for it.
+
+    Args:
+        site: the plant.
+        reports: reports by id.
+        endpoints: endpoints by id.
+        idempotency_key: the settled submission, the latest of its period.
+        reason: who wants it and why, for ledger and log.
+
+    Returns:
+        The new submission's idempotency key.
+
+    Raises:
+        ExportError: there is no such submission, it is not settled, or a later revision exists.
+    """
+    with site.state.begin() as conn:
+        row = settled_submission(conn, idempotency_key)
+        report = reports[row.report_id]
+        revision = row.revision + 1
+        content = next_content(
+            conn,
+            site,
+            report,
+            endpoints[row.endpoint_id],
+            row.subject_id,
+            body=unnumbered(report, row.content),
+            revision=revision,
+        )
+        new = NewSubmission(
+            report_id=row.report_id,
+            endpoint_id=row.endpoint_id,
+            subject_id=row.subject_id,
+            period_start_utc=from_utc_text(row.period_start_utc),
+            revision=revision,
+            mode=row.mode,
+            content=content,
+            due_at_utc=from_utc_text(row.due_at_utc),
+            reason=f"resubmission: {reason}",
+            source_table=row.source_table,
+            delta_version=row.delta_version,
+        )
+        enqueue(conn, new, site.clock.now())
+    return new.idempotency_key
 
 
 def addressed(

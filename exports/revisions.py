@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from exports.endpoints import EndpointSpec
+from exports.errors import ExportError
 from exports.render.report import numbered, unnumbered
 from exports.reports import ReportSpec
 from exports.site import ExportSite
@@ -64,6 +66,33 @@ def reason_of(stored: Stored | None) -> str:
     if stored is None:
         return "due"
     return f"correction: the content changed after revision {stored.revision} was {stored.state}"
+
+
+def settled_submission(conn: Connection, idempotency_key: str) -> Any:
+    """The row of a submission that is settled and the latest revision of its period.
+
+    Raises:
+        ExportError: it does not exist, is not settled, or has a later revision.
+    """
+    row = conn.execute(select(submissions).where(submissions.c.idempotency_key == idempotency_key)).first()
+    if row is None:
+        msg = f"resubmitting {idempotency_key}: the outbox holds no such submission; look the key up there"
+        raise ExportError(msg)
+    latest = conn.scalar(
+        select(func.max(submissions.c.revision)).where(
+            submissions.c.report_id == row.report_id,
+            submissions.c.endpoint_id == row.endpoint_id,
+            submissions.c.subject_id == row.subject_id,
+            submissions.c.period_start_utc == row.period_start_utc,
+        )
+    )
+    if row.state not in _SETTLED or latest != row.revision:
+        msg = (
+            f"resubmitting {idempotency_key}: it is {row.state} and the latest revision is {latest}; "
+            "only the latest revision, once acknowledged, rejected or expired, can be submitted again"
+        )
+        raise ExportError(msg)
+    return row
 
 
 def next_content(

@@ -92,8 +92,8 @@ def test_the_reference_plants_endpoints_lie_over_the_products(tmp_path: Path) ->
     hj212 = endpoints["province_hj212"]
     assert hj212.transport.type == "hj212_tcp"
     assert hj212.transport.port == 2012
-    assert hj212.transport.resends == 3  # from the product's file
-    assert hj212.label_zh
+    assert hj212.transport.password_secret == "province_hj212_password"
+    assert hj212.order.window == 4, "what the site does not say comes from the product's file"
 
 
 def test_a_new_endpoint_is_one_file(tmp_path: Path) -> None:

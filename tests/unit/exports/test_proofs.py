@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
+
+from exports.checkpoints import Checkpointer, log_sign_key
+from exports.claims import claim, settle_delivery
+from exports.configuration import record_configuration
+from exports.errors import ExportError
+from exports.outbox import build_due
+from exports.proofs import prove, verify
+from exports.site import ExportSite
+from exports.transports.base import Delivery
+from lake.state_tables import merkle_checkpoints, merkle_leaves
+from tests.fakes.export_site import (
+    SetClock,
+    hours,
+    local,
+    make_site,
+    province,
+    province_rows,
+    report,
+    write_rows,
+)
+
+NOW = local("2026-11-17T06:30:00")
+FIRST = local("2026-11-17T00:00:00")
+ENDPOINTS = {"province_hj212": province(1, order={"window": 10})}
+REPORTS = {"province_hj212_hour": report()}
+KEY = "province_hj212_hour:province_hj212:DA001:20261116T160000Z:0"
+
+
+@pytest.fixture
+def sign_key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> ExportSite:
+    """Eighteen submissions queued; the first three of each outlet acknowledged."""
+    made = make_site(tmp_path, SetClock(NOW))
+    write_rows(made, "reg_province__hj212_hour", [r for at in hours(FIRST, 6) for r in province_rows(at)])
+    build_due(made, REPORTS, ENDPOINTS, since=FIRST)
+    with made.state.begin() as conn:
+        for one in claim(conn, ENDPOINTS["province_hj212"], 9, NOW):
+            settle_delivery(conn, one, Delivery(f"receipt {one.submission_id}".encode(), "r", "00"), NOW)
+    return made
+
+
+def bundle_of(site: ExportSite, sign_key: Ed25519PrivateKey, key: str = KEY) -> dict[str, Any]:
+    Checkpointer(site.state, site.site_id, sign_key).sign()
+    return prove(site.state, site.site_id, key)
+
+
+def test_a_bundle_survives_json_and_verifies_with_the_public_key_alone(
+    site: ExportSite, sign_key: Ed25519PrivateKey
+) -> None:
+    bundle = json.loads(json.dumps(bundle_of(site, sign_key)))
+    assert [json.loads(fact["body"])["kind"] for fact in bundle["facts"]] == ["enqueued", "acknowledged"]
+    assert verify(bundle, sign_key.public_key()).holds
+
+
+def test_a_submission_without_an_answer_is_proved_as_queued(
+    site: ExportSite, sign_key: Ed25519PrivateKey
+) -> None:
+    bundle = bundle_of(site, sign_key, KEY.replace("T160000Z", "T210000Z"))
+    assert (len(bundle["facts"]), bundle["receipts_base64"]) == (1, [])
+    assert verify(bundle, sign_key.public_key()).holds
+
+
+def _content(bundle: dict[str, Any]) -> None:
+    bundle["content_base64"] = "QUJD"
+
+
+def _receipt(bundle: dict[str, Any]) -> None:
+    bundle["receipts_base64"] = ["QUJD"]
+
+
+def _no_receipt(bundle: dict[str, Any]) -> None:
+    bundle["receipts_base64"] = []
+
+
+def _fact(bundle: dict[str, Any]) -> None:
+    bundle["facts"][1]["body"] = bundle["facts"][1]["body"].replace("acknowledged", "rejected")
+
+
+def _place(bundle: dict[str, Any]) -> None:
+    bundle["facts"][0]["leaf_index"] += 1
+
+
+def _head(bundle: dict[str, Any]) -> None:
+    bundle["checkpoint"] = bundle["checkpoint"].replace("\n27\n", "\n28\n")
+
+
+def _key(bundle: dict[str, Any]) -> None:
+    bundle["idempotency_key"] = KEY[:-1] + "1"
+
+
+def _format(bundle: dict[str, Any]) -> None:
+    bundle["format_version"] = 2
+
+
+@pytest.mark.parametrize("tamper", [_content, _receipt, _no_receipt, _fact, _place, _head, _key, _format])
+def test_a_bundle_that_was_tampered_with_does_not_hold(
+    site: ExportSite, sign_key: Ed25519PrivateKey, tamper: Callable[[dict[str, Any]], None]
+) -> None:
+    bundle = bundle_of(site, sign_key)
+    forged = copy.deepcopy(bundle)
+    tamper(forged)
+    assert forged != bundle, "nothing was tampered with"
+    assert not verify(forged, sign_key.public_key()).holds
+
+
+def test_a_bundle_of_another_key_does_not_hold(site: ExportSite, sign_key: Ed25519PrivateKey) -> None:
+    assert not verify(bundle_of(site, sign_key), Ed25519PrivateKey.generate().public_key()).holds
+
+
+def test_what_is_not_under_a_checkpoint_cannot_be_proved(site: ExportSite) -> None:
+    with pytest.raises(ExportError, match="checkpoint"):
+        prove(site.state, site.site_id, KEY)
+    with pytest.raises(ExportError, match="no such submission"):
+        prove(site.state, site.site_id, "nothing")
+
+
+def test_a_checkpoint_is_signed_when_the_log_grew_and_only_then(
+    site: ExportSite, sign_key: Ed25519PrivateKey
+) -> None:
+    checkpointer = Checkpointer(site.state, site.site_id, sign_key)
+    first = checkpointer.sign()
+    assert first is not None
+    assert first.tree_size == 18 + 9
+    assert checkpointer.sign() is None
+    assert Checkpointer(site.state, site.site_id, sign_key).sign() is None, "nor by the next process"
+    record_configuration(site, REPORTS, ENDPOINTS)
+    second = checkpointer.sign()
+    assert second is not None
+    assert second.tree_size == first.tree_size + 2
+
+
+@pytest.mark.parametrize(
+    ("deed", "complaint"),
+    [
+        ("update merkle_leaves set leaf_sha256 = '{other}' where leaf_index = 3", "altered"),
+        ("delete from merkle_leaves where leaf_index = 3", "removed"),
+        ("delete from merkle_leaves where leaf_index > 20", "altered"),
+    ],
+)
+def test_an_altered_log_is_not_signed_again(
+    site: ExportSite, sign_key: Ed25519PrivateKey, deed: str, complaint: str
+) -> None:
+    Checkpointer(site.state, site.site_id, sign_key).sign()
+    with site.state.begin() as conn:
+        conn.exec_driver_sql(deed.format(other="00" * 32))
+    with pytest.raises(ExportError, match=complaint):
+        Checkpointer(site.state, site.site_id, sign_key).sign()
+
+
+def test_a_changed_declaration_is_a_leaf_and_an_unchanged_one_is_not(site: ExportSite) -> None:
+    assert record_configuration(site, REPORTS, ENDPOINTS) == [
+        "report province_hj212_hour",
+        "endpoint province_hj212",
+    ]
+    assert record_configuration(site, REPORTS, ENDPOINTS) == []
+    assert record_configuration(site, REPORTS, {"province_hj212": province(2)}) == ["endpoint province_hj212"]
+    assert record_configuration(site, REPORTS, {}) == ["endpoint province_hj212"]
+    assert record_configuration(site, REPORTS, {}) == []
+
+
+def test_the_log_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "pki/log_sign.pem"
+    made = log_sign_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert log_sign_key(path).private_bytes_raw() == made.private_bytes_raw()
+    assert "PUBLIC KEY" in (tmp_path / "pki/log_verify.pem").read_text()
+
+
+def test_leaves_and_checkpoints_carry_plant_time(site: ExportSite, sign_key: Ed25519PrivateKey) -> None:
+    assert isinstance(site.clock, SetClock)
+    site.clock.at = NOW + timedelta(hours=1)
+    Checkpointer(site.state, site.site_id, sign_key).sign()
+    with site.state.read() as conn:
+        assert conn.scalar(select(merkle_checkpoints.c.created_at_utc)) == "2026-11-16T23:30:00.000000+00:00"
+        body = conn.scalar(select(merkle_leaves.c.body).where(merkle_leaves.c.leaf_index == 0))
+    assert json.loads(str(body))["at_utc"] == "2026-11-16T22:30:00.000000+00:00"
