@@ -61,7 +61,7 @@ RULES = (
         "GD103.CL2", "ExclusiveLimitAlarmType", high=1.0, high_high=3.0, severity=700, severity_outer=950
     ),
     AlarmRule(
-        "DA001.NOX", "ExclusiveLimitAlarmType", high=45.0, high_high=50.0, severity=500, severity_outer=700
+        "DA001.NOX", "ExclusiveLimitAlarmType", high=120.0, high_high=150.0, severity=500, severity_outer=700
     ),
     AlarmRule("DA001.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1),
     AlarmRule("DA002.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1),

@@ -22,10 +22,10 @@ CALIBRATED = {  # reading with zero gas, and with the span gas or standard sampl
     "DA001.O2": (0.05, 10.0),
     "DA002.NMHC": (0.3, 80.0),
     "DA002.O2": (0.05, 10.0),
-    "DW001.COD": (8.0, 250.0),
-    "DW001.NH3N": (0.2, 20.0),
-    "DW001.TP": (0.01, 2.0),
-    "DW001.TN": (0.3, 35.0),
+    "DW001.COD": (1.5, 50.0),
+    "DW001.NH3N": (0.05, 5.0),
+    "DW001.TP": (0.01, 0.5),
+    "DW001.TN": (0.2, 20.0),
 }
 RAMP_S = 300.0
 DROPOUT_SLOT_S = 600.0
