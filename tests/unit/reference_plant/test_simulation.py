@@ -25,7 +25,7 @@ from reference_plant.plant.simulation import BLOCK_TICKS, SIGNALS, TRUTH, Plant
 from reference_plant.plant.tags import read_tags
 
 ZONE = ZoneInfo("Asia/Shanghai")
-MEASURED_LIMITS = {  # of registers/outlet_limits.csv; stacks a fifth less, for conversion to the reference oxygen
+MEASURED_LIMITS = {  # of registers/outlet_limits.csv; of stacks a fifth less, for the oxygen conversion
     "DA001.SO2": 40,
     "DA001.NOX": 120,
     "DA001.PM": 16,
