@@ -28,6 +28,7 @@ from reference_plant.business.tables import Row
 RELEASE_AFTER = timedelta(hours=2)
 SPLIT_AFTER = timedelta(hours=3)
 BLEND_AFTER = timedelta(hours=3, minutes=30)
+NEXT_SCAN = timedelta(seconds=2)
 SPLIT_KG = 2000.0
 BLEND_KG = (2000.0, 2500.0)
 DRIVERS = (("张建国", "苏D58213"), ("李海峰", "苏E90177"), ("王志强", "浙B33620"))
@@ -101,7 +102,7 @@ def _issued(plan: Plan) -> list[Posting]:
     return [
         *issues,
         Posting(at, "131", plan.output_lot, MIXED_AMINES, plan.batch.product_kg, batch_id),
-        Posting(at, "131", plan.residue_lot, STILL_RESIDUE, plan.residue_kg, batch_id),
+        Posting(at + NEXT_SCAN, "131", plan.residue_lot, STILL_RESIDUE, plan.residue_kg, batch_id),
     ]
 
 
@@ -135,8 +136,8 @@ def _regrouped(plan: Plan, first: Plan | None) -> list[Posting]:
         moves = [(at, lot_no, kg, _blend_lot(plan)) for lot_no, kg in zip(sources, BLEND_KG, strict=True)]
     reference = f"TR{plan.batch.batch_id[3:9]}-{plan.number}"
     return [
-        Posting(at, "309", lot_no, MIXED_AMINES, kg, reference, dest_lot_no=dest)
-        for at, lot_no, kg, dest in moves
+        Posting(at + place * NEXT_SCAN, "309", lot_no, MIXED_AMINES, kg, reference, dest_lot_no=dest)
+        for place, (at, lot_no, kg, dest) in enumerate(moves)
     ]
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from protocols.opcua_time import to_ticks
 from reference_plant.plant.simulation import Plant
 
-SAMPLING = timedelta(minutes=10)
+VALUES_IN_A_SAMPLE = 10
+# A bottle can be filled while the instrument is out of order: then its last good values stand for the water.
+LOOK_BACK = timedelta(days=1)
 RELATIVE_DIFFERENCE = 0.03  # between the laboratory's method and the instrument at the outlet
 ANALYSTS = ("陈静", "吴晓东")
 REVIEWER = "周敏"
@@ -79,22 +81,24 @@ class Laboratory:
         return found + [self._result(sample, item, text) for item, text in RAIN_TEXTS]
 
     def value(self, sample: Sample, item: Item) -> float:
-        """What the method finds: the outlet's mean while sampling, and the method's own deviation.
+        """What the method finds: the mean of the outlet's latest values, and the method's own deviation.
 
         Raises:
-            ValueError: nothing flowed to be sampled: the plant has no good value then.
+            ValueError: the outlet was not measured for a day.
         """
         tag_id = f"{sample.outlet_id}.{item.signal}"
-        series = self._plant.series(tag_id, to_ticks(sample.taken_at - SAMPLING), to_ticks(sample.taken_at))
-        if not np.isfinite(series.values).any():
+        since = to_ticks(sample.taken_at - LOOK_BACK)
+        values = self._plant.series(tag_id, since, to_ticks(sample.taken_at)).values
+        latest = values[np.isfinite(values)][-VALUES_IN_A_SAMPLE:]
+        if not len(latest):
             msg = (
-                f"sampling {sample.sample_id}: expected a value of {tag_id} in the {SAMPLING} before "
+                f"sampling {sample.sample_id}: expected a value of {tag_id} in the {LOOK_BACK} before "
                 f"{sample.taken_at.isoformat()}, found none; sample when the outlet is measured"
             )
             raise ValueError(msg)
         draw = random.Random(f"{self._plant.seed}:{sample.sample_id}:{item.factor_code}")
         spread = RELATIVE_DIFFERENCE if item is not PH else RELATIVE_DIFFERENCE / 10
-        return round(float(np.nanmean(series.values)) * draw.gauss(1.0, spread), item.decimals)
+        return round(float(latest.mean()) * draw.gauss(1.0, spread), item.decimals)
 
     def _result(self, sample: Sample, item: Item, result: float | str) -> Result:
         analyst = random.Random(f"{sample.sample_id}:analyst").choice(ANALYSTS)
