@@ -97,7 +97,7 @@ def build_due(
         gate: asked once for each report that names a gate.
 
     Raises:
-        SpecError: a report names an endpoint that is not declared.
+        SpecError: a report names an endpoint that is not declared, or a gate where none is given.
     """
     done = BuildReport()
     rendering = Rendering(site.site_id, site.zone, factor_decimals())
@@ -199,8 +199,14 @@ def _declared(report: ReportSpec, endpoints: Mapping[str, EndpointSpec]) -> list
 
 
 def _passes(site: ExportSite, report: ReportSpec, gate: Gate | None, done: BuildReport) -> bool:
-    if report.gate is None or gate is None:
+    if report.gate is None:
         return True
+    if gate is None:
+        msg = (
+            f"report {report.report_id} must pass gate {report.gate} first, and nobody was given to ask; "
+            "call build_due with a gate, or take the gate out of the exposure"
+        )
+        raise SpecError(msg)
     verdict = gate(report)
     with site.state.begin() as conn:
         notices.note_gate(

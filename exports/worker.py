@@ -25,7 +25,7 @@ from exports.claims import (
     settle_refusal,
 )
 from exports.endpoints import EndpointSpec
-from exports.errors import EndpointError, PermanentError, TransientError
+from exports.errors import EndpointError, PermanentError, RenderError, TransientError
 from exports.site import ExportSite
 from exports.submissions import State
 from exports.transports import make_transport
@@ -107,6 +107,8 @@ class EndpointWorker:
             delivery = await self._transport.deliver(request)
         except PermanentError as error:
             await asyncio.to_thread(self._refused, claimed, error)
+        except RenderError as error:  # the stored content itself cannot be read: nothing was sent
+            await asyncio.to_thread(self._refused, claimed, PermanentError(str(error)))
         except TransientError as error:
             await asyncio.to_thread(self._failed, claimed, error, sequence)
             if isinstance(error, EndpointError):

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from exports.errors import RenderError
 from exports.render.numbers import Decimals, decimals_of, fixed
 
 SCHEMA_VERSION = 1
@@ -68,12 +69,20 @@ def render_period(
 
 def with_revision(body: bytes, revision: int) -> bytes:
     """`body` as the given revision of its period."""
-    return _canonical({**json.loads(body), "revision": revision})
+    return _canonical({**_read(body), "revision": revision})
 
 
 def with_sequence(content: bytes, sequence: int) -> bytes:
     """`content` as the receiver gets it: with its number among the report's accepted submissions."""
-    return _canonical({**json.loads(content), "sequence": sequence})
+    return _canonical({**_read(content), "sequence": sequence})
+
+
+def _read(content: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(content))
+    except (ValueError, TypeError) as error:
+        msg = f"reading stored park content {content[:60]!r}…: expected a JSON object: {error}"
+        raise RenderError(msg) from error
 
 
 def _row(row: Mapping[str, Any], decimals: Decimals) -> dict[str, Any]:

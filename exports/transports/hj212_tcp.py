@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import replace
 
 from exports.endpoints import Hj212TcpSettings
-from exports.errors import CredentialsError, PermanentError, TransientError, UnreachableError
+from exports.errors import CredentialsError, PermanentError, SpecError, TransientError, UnreachableError
 from exports.render.hj212 import frames_of
 from exports.transports.base import Delivery, DeliveryRequest, Observation, Observe
 from exports.transports.hj212_host import HostDesk
@@ -29,6 +30,9 @@ class Hj212TcpTransport:
         device_numbers: the MNs we speak for.
         timeout_s: how long to wait for each 9014.
         observe: told what a person should know.
+
+    Raises:
+        SpecError: the password is none of this protocol.
     """
 
     def __init__(
@@ -41,6 +45,12 @@ class Hj212TcpTransport:
         observe: Observe,
     ) -> None:
         self._settings = settings
+        if not re.fullmatch(r"[0-9A-Za-z]{6}", password):
+            msg = (
+                f"secret {settings.password_secret}: an HJ 212 password is six letters or digits, found "
+                f"{len(password)} characters; correct the secret"
+            )
+            raise SpecError(msg)
         self._place = f"{settings.host}:{settings.port}"
         self._password = password
         self._timeout_s = timeout_s
@@ -93,7 +103,7 @@ class Hj212TcpTransport:
             answers.append(await self._exchange(frame, raw))
         deviations = {str(found) for answer in answers for found in answer.deviations}
         return Delivery(
-            body=b"".join(answer.raw for answer in answers),
+            body=b"\r\n".join(answer.raw for answer in answers),
             reference=answers[0].frame.qn,
             wire_sha256=wire.hexdigest(),
             deviations=tuple(sorted(deviations)),

@@ -147,6 +147,19 @@ def test_a_wrong_key_rests_the_endpoint_and_rejects_nothing(site: ExportSite, po
     assert "endpoint_unreachable:park_https" not in findings(site)
 
 
+def test_content_that_was_damaged_in_the_store_is_refused_and_the_rest_goes_on(
+    site: ExportSite, port: int
+) -> None:
+    write_hours(site, 1, 2)
+    build(site, port)
+    with sqlite3.connect(site.root / "var/state.db") as state:
+        state.execute("update submissions set content = x'00' where submission_id = 1")
+    with platform("park", site.root, port, NOW):
+        ended = send(site, port)
+    assert ended.by_state == {"rejected": 1, "acknowledged": 1}
+    assert sequences(site) == [(1, 0, 0)]
+
+
 def test_a_server_of_another_authority_is_not_spoken_to(site: ExportSite, port: int, tmp_path: Path) -> None:
     write_hours(site, 1)
     build(site, port)

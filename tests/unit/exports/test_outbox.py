@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from exports.claims import claim, settle_delivery
-from exports.errors import ExportError
+from exports.errors import ExportError, SpecError
 from exports.observations import enqueue_observations
 from exports.outbox import BuildReport, build_due, resubmit
 from exports.render.hj212 import frames_of
@@ -139,6 +139,11 @@ def test_a_gap_is_told_by_outlet_and_period_and_closed_when_filled(site: ExportS
     write_rows(site, TABLE, there)
     assert build(site).missing == []
     assert "report_rows_missing:province_hj212_hour" not in findings(site)
+
+
+def test_a_report_with_a_gate_is_not_built_past_it(site: ExportSite) -> None:
+    with pytest.raises(SpecError, match="province_hourly"):
+        build(site, {"province_hj212_hour": report(gate="province_hourly")})
 
 
 def test_a_report_without_its_table_queues_nothing_and_fails_nothing(site: ExportSite) -> None:
