@@ -6,23 +6,34 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from orchestration import supervisor
 from orchestration.processes import process_specs
 from orchestration.settings import Settings
 
 READY_WITHIN_S = 90.0
+_SUPERVISE = (sys.executable, "-m", "orchestration.cli", "supervise")
 
 
 class StartError(RuntimeError):
     """The platform did not come up; the message names the log to read."""
 
 
-def supervise(settings: Settings) -> None:
-    """Run the supervisor of this site in this process until it is told to stop."""
+def supervise(settings: Settings, only: Sequence[str] = ()) -> None:
+    """Run the supervisor of this site, or of the processes named, in this process until it is told to stop.
+
+    Raises:
+        StartError: a name is no process of this site.
+    """
+    specs = process_specs(settings)
+    unknown = set(only) - {spec.name for spec in specs}
+    if unknown:
+        msg = f"{sorted(unknown)} are no processes of this site; it has {[spec.name for spec in specs]}"
+        raise StartError(msg)
     prepare(settings)
     supervisor.Supervisor(
-        process_specs(settings),
+        [spec for spec in specs if not only or spec.name in only],
         run_dir=settings.run_dir,
         log_dir=settings.log_dir,
         environment=settings.child_environment(),
@@ -39,8 +50,12 @@ def prepare(settings: Settings) -> None:
     write_dagster_home(settings)
 
 
-def start_detached(settings: Settings) -> str:
-    """Start the supervisor on its own, wait for the UI to answer, and return the UI's address.
+def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
+    """Start the supervisor on its own, wait for the UI to answer where it is started, return its address.
+
+    Args:
+        settings: the site.
+        only: names of the processes to start; all when empty.
 
     Raises:
         AlreadyRunningError: it runs already.
@@ -57,14 +72,15 @@ def start_detached(settings: Settings) -> str:
     settings.log_dir.mkdir(parents=True, exist_ok=True)
     with (settings.log_dir / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "orchestration.cli", "supervise", "--site", str(settings.site_dir)],
+            [*_SUPERVISE, "--site", str(settings.site_dir), *(f"--only={name}" for name in only)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=settings.child_environment(),
             start_new_session=True,
         )
-    _await_ui(settings, process)
+    if not only or "webserver" in only:
+        _await_ui(settings, process)
     return f"http://127.0.0.1:{port}"
 
 

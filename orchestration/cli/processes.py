@@ -12,6 +12,9 @@ from orchestration.cli.options import JsonOption, SiteOption
 from orchestration.cli.output import fail, print_json, print_table, say
 
 GROUP = "Processes 进程"
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--only", help="Only this process; may be repeated 只启动指定进程.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -74,6 +77,7 @@ def up(
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay attached; Ctrl-C ends all 前台运行.")
     ] = False,
+    only: OnlyOption = None,
 ) -> None:
     """Start every process of the site and keep them running.
 
@@ -84,19 +88,19 @@ def up(
 
     settings = load_settings(site)
     if foreground:
-        starting.supervise(settings)
+        starting.supervise(settings, only or ())
         return
-    address = starting.start_detached(settings)
+    address = starting.start_detached(settings, only or ())
     say(f"ChemLink is up 已启动: {address}")
     say("See `chemlink status`; end it with `chemlink down`. 查看状态用 status，停止用 down。")
 
 
-def supervise(site: SiteOption = None) -> None:
+def supervise(site: SiteOption = None, only: OnlyOption = None) -> None:
     """Run the supervisor in this process (`up` starts it this way)."""
     from orchestration import starting
     from orchestration.settings import load_settings
 
-    starting.supervise(load_settings(site))
+    starting.supervise(load_settings(site), only or ())
 
 
 def down(site: SiteOption = None) -> None:
