@@ -1,6 +1,7 @@
 """What of ours becomes a failure in Dagster: the type of the error says whether trying again helps.
 
 The one place of that mapping. The error itself stays the cause, so that nothing is lost from the log.
+Nothing is tried again within a run: the next tick does, and a source that is down holds up no other.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from ingestion.errors import TransientError as TransientIngestionError
 from lake.errors import LakeError, TransientLakeError
 
 _TRANSIENT = (TransientIngestionError, TransientExportError, TransientLakeError)
-RETRY = dg.RetryPolicy(max_retries=1, delay=1)
 
 
 @contextmanager

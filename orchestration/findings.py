@@ -120,21 +120,22 @@ def _changed_unit(
         kind="changed_unit",
         subject=f"{system_id}/{tag_id}",
         severity="error",
-        cause_zh=f"位号 {tag_id}：点表单位为 {unit}，服务器 EngineeringUnits 为 {unit_on_server}",
-        cause_en=f"tag {tag_id}: the tag table says {unit}, the server's EngineeringUnits say {unit_on_server}",
+        cause_zh=f"位号 {tag_id}：点表单位为 {unit}，服务器为 {unit_on_server}",
+        cause_en=f"tag {tag_id}: the tag table says {unit}, the server says {unit_on_server}",
         remedy_zh=f"与仪表人员核实后更正 tags/{system_id}.csv 的 unit，或更正服务器组态",
-        remedy_en=f"ask the instrument engineer, then correct its unit in tags/{system_id}.csv or on the server",
+        remedy_en=f"ask the instrument engineer, then correct tags/{system_id}.csv or the server",
     )
 
 
 def _unmapped(row: dict[str, Any]) -> Finding:
-    subject = f"{row['system_id']}/{row['code_type']}/{row['local_code']}"
+    subject = f"{row['system_id']}/{row['code_type']}/{row['source_code']}"
+    where = f"{row['first_table_name']}: {row['row_count']}"
     return Finding(
         kind="unmapped_code",
         subject=subject,
         severity="error",
-        cause_zh=f"系统 {row['system_id']} 的 {row['code_type']} 代码 {row['local_code']} 没有对应的统一代码",
-        cause_en=f"code {row['local_code']} ({row['code_type']}) of {row['system_id']} has no unified code",
+        cause_zh=f"{row['system_id']} 的 {row['code_type']} 代码 {row['source_code']} 未映射（{where}）",
+        cause_en=f"{row['code_type']} code {row['source_code']} of {row['system_id']} is not mapped ({where})",
         remedy_zh="在 mappings/code_mappings.csv 中增加一行映射；下次运行后自动关闭",
         remedy_en="add a row to mappings/code_mappings.csv; the next run closes this",
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from lake import tables
 from lake.state import StateStore
 from orchestration import jobs
 from orchestration.assembly import build_definitions
@@ -30,6 +31,9 @@ from orchestration.services import state_store
 from orchestration.settings import Settings
 from orchestration.tick import PhaseReport
 from orchestration.window import first_open_day
+
+# The event log has every message; the terminal is told the outcome by whoever called for the tick.
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
@@ -155,15 +159,24 @@ def due_extracts(workshop: Workshop) -> list[dg.AssetKey]:
 
 
 def model_keys(workshop: Workshop) -> list[dg.AssetKey]:
-    """Every dbt asset but those behind a raw table that its contract check calls unusable."""
+    """Every dbt asset but those behind a raw table that is not there yet or breaks its contract."""
     models = workshop.definitions.resolve_job_def(jobs.MODELS).asset_layer.selected_asset_keys
     behind: set[dg.AssetKey] = set()
-    frontier = set(workshop.unusable)
+    frontier = workshop.unusable | absent_sources(workshop.location)
     while frontier:
         children = {child for key in frontier for child in workshop.graph.get(key).child_keys}
         frontier = children - behind
         behind |= frontier
     return sorted(models - behind)
+
+
+def absent_sources(location: Location) -> set[dg.AssetKey]:
+    """Raw tables that dbt reads and nothing has landed in yet; a site need not have every system."""
+    lake = location.settings.lake
+    keys = [
+        source["config"]["meta"]["dagster"]["asset_key"] for source in location.manifest["sources"].values()
+    ]
+    return {dg.AssetKey(key) for key in keys if not tables.exists(lake.table(*key))}
 
 
 def execute(
@@ -176,7 +189,11 @@ def execute(
 ) -> None:
     """Run a job in this process and add what it did to the report; a failed step is told, not raised."""
     result = workshop.definitions.resolve_job_def(job).execute_in_process(
-        instance=workshop.instance, raise_on_error=False, asset_selection=assets, tags=tags
+        instance=workshop.instance,
+        raise_on_error=False,
+        asset_selection=assets,
+        tags=tags,
+        run_config=_SILENT,
     )
     report.run_ids.append(result.run_id)
     report.materialized += len({event.asset_key for event in result.get_asset_materialization_events()})

@@ -28,7 +28,7 @@ class ProcessSpec:
 
 def process_specs(settings: Settings) -> list[ProcessSpec]:
     """The processes of this site, in the order in which they are started."""
-    specs = [_companion(settings, *entry) for entry in _companions(settings)]
+    specs: list[ProcessSpec] = []
     config = settings.site_dir / "collector.yml"
     if _names_servers(config):
         command = _chemlink("collect", "--config", str(config))
@@ -61,14 +61,3 @@ def _webserver(port: int) -> tuple[str, ...]:
 
 def _daemon() -> tuple[str, ...]:
     return (sys.executable, "-m", "dagster._daemon", "run", "-m", CODE_LOCATION)
-
-
-def _companions(settings: Settings) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(spec.name, spec.module, spec.arguments) for spec in settings.site.companions]
-
-
-def _companion(settings: Settings, name: str, module: str, arguments: tuple[str, ...]) -> ProcessSpec:
-    filled = tuple(argument.replace("${SITE_DIR}", str(settings.site_dir)) for argument in arguments)
-    return ProcessSpec(
-        name, (sys.executable, "-m", module, *filled), "随站点运行的程序", "companion of this site"
-    )

@@ -7,7 +7,7 @@ import threading
 
 from orchestration.location import load_location
 from orchestration.proving import log_key_path
-from orchestration.services import export_site, state_store
+from orchestration.services import export_site, landing_spec, state_store
 from orchestration.settings import Settings
 
 DRAIN_S = 60.0
@@ -18,11 +18,11 @@ def land(settings: Settings, *, once: bool) -> None:
     from ingestion.landing import land_once, run_landing
 
     with state_store(settings) as state:
-        site = landing_site(settings, state)
+        spec = landing_spec(settings, state)
         if once:
-            land_once(site)
+            land_once(spec)
         else:
-            run_landing(site, stop=stop_signal())
+            run_landing(spec, stop_signal())
 
 
 def dispatch(settings: Settings, *, once: bool) -> None:

@@ -12,6 +12,7 @@ from orchestration.settings import Settings
 if TYPE_CHECKING:
     from exports.site import ExportSite
     from ingestion.context import ExtractContext
+    from ingestion.landing_spec import LandingSpec
 
 
 @contextmanager
@@ -35,6 +36,24 @@ def extract_context(settings: Settings, state: StateStore, run_id: str) -> Extra
         clock=settings.clock,
         site_dir=settings.site_dir,
         run_id=run_id,
+    )
+
+
+def landing_spec(settings: Settings, state: StateStore) -> LandingSpec:
+    """What landing must be told."""
+    from ingestion.landing_spec import LandingSpec
+    from ingestion.outlets import read_outlets
+    from protocols.keys import load_verify_key
+
+    today = settings.clock.now().astimezone(settings.zone).date()
+    return LandingSpec(
+        inbox=settings.var / "gateway" / "inbox",
+        verify_key=load_verify_key(settings.site_dir / "pki" / "gateway_verify.pem"),
+        lake=settings.lake,
+        state=state,
+        clock=settings.clock,
+        zone=settings.zone,
+        outlets=read_outlets(settings.site_dir / "registers", on=today),
     )
 
 

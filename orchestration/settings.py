@@ -73,8 +73,19 @@ class Settings:
 
     site_dir: Path
     site: SiteSpec
-    clock: Clock
     secrets: Secrets
+
+    @property
+    def clock(self) -> Clock:
+        """The plant's clock, read anew: a simulated plant sets it when it starts.
+
+        Raises:
+            SettingsError: its file is wrong.
+        """
+        try:
+            return load_clock(self.site_dir / "clock.json")
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
 
     @property
     def zone(self) -> ZoneInfo:
@@ -171,9 +182,6 @@ def load_settings(site_dir: Path | None = None) -> Settings:
     """
     root = find_site(site_dir)
     os.environ.update(TELEMETRY_OFF)
-    site = read_site(root / "site.yml")
-    try:
-        clock = load_clock(root / "clock.json")
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-    return Settings(root, site, clock, Secrets(root / "secrets", dict(os.environ)))
+    settings = Settings(root, read_site(root / "site.yml"), Secrets(root / "secrets", dict(os.environ)))
+    _ = settings.clock  # a wrong clock file is told now and not in the middle of a run
+    return settings

@@ -18,16 +18,6 @@ class SettingsError(ValueError):
     """The site directory or its settings cannot be used; the message says what to correct."""
 
 
-class CompanionSpec(BaseModel):
-    """A further process that the supervisor keeps running beside ours (the reference plant's servers)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    module: str
-    arguments: tuple[str, ...] = ()
-
-
 class SiteSpec(BaseModel):
     """One plant, as its `site.yml` describes it."""
 
@@ -46,7 +36,6 @@ class SiteSpec(BaseModel):
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     state_url: str | None = None
     retain_log_days: int = Field(default=180, ge=1)
-    companions: tuple[CompanionSpec, ...] = ()
 
     @field_validator("zone")
     @classmethod

@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestration import supervisor
 from orchestration.processes import process_specs
 from orchestration.settings import Settings
 
 READY_WITHIN_S = 90.0
+UI = "webserver"
 _SUPERVISE = (sys.executable, "-m", "orchestration.cli", "supervise")
 
 
@@ -46,12 +47,12 @@ def prepare(settings: Settings) -> None:
     from orchestration.dagster_home import write_dagster_home
 
     settings.var.mkdir(parents=True, exist_ok=True)
-    migrate(settings.state_url)
+    migrate(settings.state_url, settings.lake)
     write_dagster_home(settings)
 
 
 def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
-    """Start the supervisor on its own, wait for the UI to answer where it is started, return its address.
+    """Start the supervisor on its own, wait until its processes are up, return the UI's address.
 
     Args:
         settings: the site.
@@ -65,7 +66,8 @@ def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
     if supervisor.is_running(settings.run_dir):
         msg = f"site {settings.site.site_id} is already running; see `chemlink status`"
         raise supervisor.AlreadyRunningError(msg)
-    if _answers(port):
+    has_ui = not only or UI in only
+    if has_ui and _answers(port):
         msg = f"port {port} is taken by another program; set webserver_port in site.yml to a free one"
         raise StartError(msg)
     prepare(settings)
@@ -79,23 +81,27 @@ def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
             env=settings.child_environment(),
             start_new_session=True,
         )
-    if not only or "webserver" in only:
-        _await_ui(settings, process)
+    _await_start(settings, process, is_up=lambda: _answers(port) if has_ui else _all_alive(settings))
     return f"http://127.0.0.1:{port}"
 
 
-def _await_ui(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+def _await_start(settings: Settings, process: subprocess.Popen[bytes], *, is_up: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log = settings.log_dir / "supervisor.log"
             msg = f"the supervisor ended with code {process.returncode}; read {log}"
             raise StartError(msg)
-        if _answers(settings.site.webserver_port):
+        if is_up():
             return
         time.sleep(0.25)
-    msg = f"the UI did not answer within {READY_WITHIN_S:.0f} s; read {settings.log_dir / 'webserver.log'}"
+    msg = f"the platform was not up within {READY_WITHIN_S:.0f} s; read the logs in {settings.log_dir}"
     raise StartError(msg)
+
+
+def _all_alive(settings: Settings) -> bool:
+    found = supervisor.read_run(settings.run_dir)
+    return bool(found) and all(child["pid"] for child in (found or {})["children"])
 
 
 def _answers(port: int) -> bool:

@@ -9,7 +9,7 @@ from contracts.model import Contract
 from ingestion.context import ExtractReport
 from ingestion.registry import SystemSpec
 from orchestration.assets.streams import raw_key
-from orchestration.failures import RETRY, told_to_dagster
+from orchestration.failures import told_to_dagster
 from orchestration.labels import SYSTEM_KINDS, bilingual, system_tags, table_description, table_metadata, team
 from orchestration.location import Location
 from orchestration.services import extract_context, state_store
@@ -52,7 +52,6 @@ def _raw_table(location: Location, system: SystemSpec, contract: Contract) -> dg
         tags=system_tags(system),
         metadata=table_metadata(contract),
         freshness_policy=_freshness(contract),
-        retry_policy=RETRY,
         pool=f"delta_{contract.name}",
     )
     def raw_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

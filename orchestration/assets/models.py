@@ -34,7 +34,12 @@ def model_assets(location: Location) -> dg.AssetsDefinition:
         pool="duckdb",
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        invocation = dbt.cli(_arguments(location, context), context=context, raise_on_error=False)
+        invocation = dbt.cli(
+            _arguments(location, context),
+            context=context,
+            raise_on_error=False,
+            target_path=location.settings.var / "dbt",  # kept, so that dbt parses only what changed
+        )
         events = list(invocation.stream())
         built = {key for event in events if (key := _key_of(event, context)) is not None}
         with told_to_dagster():
@@ -56,8 +61,8 @@ def dbt_resource() -> DbtCliResource:
 
 def _arguments(location: Location, context: dg.AssetExecutionContext) -> list[str]:
     variables: dict[str, Any] = {"plant_zone": location.settings.site.zone}
-    is_search = SEARCH_TAG in context.run.tags
-    if not is_search and (context.has_partition_key or context.has_partition_key_range):
+    has_days = context.has_partition_key or context.has_partition_key_range
+    if has_days and SEARCH_TAG not in context.run.tags:
         variables["touched_dates"] = list(context.partition_keys)
     return ["build", "--vars", json.dumps(variables)]
 
