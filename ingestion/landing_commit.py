@@ -1,0 +1,109 @@
+"""One batch of a stream into its raw table and the state store, exactly once; the caller holds the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingestion import landing_state
+from ingestion.hot_rules import tag_rules
+from ingestion.landing_rows import EVENT_COLUMN, PARTITION, STORAGE, raw_rows, raw_stream_schema
+from ingestion.landing_spec import Landed, LandingSpec, ReadSegment
+from ingestion.outlet_moments import Tag, TagRule
+from ingestion.outlets import Outlet
+from lake import tables
+from lake.layout import LakePaths
+from lake.tables import AppendReport
+
+
+def raw_table(lake: LakePaths, stream: str) -> Path:
+    """The raw table of a stream `<system_id>.<kind>`."""
+    system_id, _, kind = stream.rpartition(".")
+    return lake.table("raw", f"raw_{system_id}__{kind}")
+
+
+def stored_tag_rules(lake: LakePaths, outlets: Iterable[Outlet]) -> dict[Tag, TagRule]:
+    """What the tag tables landed so far say about the systems of these outlets."""
+    rules: dict[Tag, TagRule] = {}
+    for system_id in {point.system_id for outlet in outlets for point in outlet.points}:
+        path = raw_table(lake, f"{system_id}.tags")
+        if tables.exists(path):
+            rules |= tag_rules(system_id, tables.read(path))
+    return rules
+
+
+def land_batch(spec: LandingSpec, stream: str, batch: Sequence[ReadSegment]) -> list[Landed]:
+    """Commit a batch: refills each by itself, numbers a killed process committed, then the rest.
+
+    A number ever recorded as missing is a refill, also where the position is still before it: a process may
+    have been killed after it recorded the gap or committed later numbers, and before it moved the position.
+    """
+    committed = tables.transaction_version(raw_table(spec.lake, stream), stream) or 0
+    with spec.state.read() as connection:
+        gaps = landing_state.recorded_gaps(connection, stream, [read.sequence for read in batch])
+    refills = [read for read in batch if read.sequence in gaps]
+    regular = [read for read in batch if read.sequence not in gaps]
+    stored = [read for read in regular if read.sequence <= committed]
+    fresh = [read for read in regular if read.sequence > committed]
+    landed = [_land(spec, stream, [read], is_refill=True) for read in refills]
+    return landed + [_land(spec, stream, reads, is_refill=False) for reads in (stored, fresh) if reads]
+
+
+def _land(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_refill: bool) -> Landed:
+    appended = _append(spec, stream, reads, is_refill=is_refill)
+    _note(spec, stream, reads, is_refill=is_refill)
+    return Landed(
+        stream=stream,
+        first_sequence=reads[0].sequence,
+        last_sequence=reads[-1].sequence,
+        rows=sum(read.rows.num_rows for read in reads),
+        delta_version=appended.delta_version,
+        is_refill=is_refill,
+        was_repeat=appended.was_repeat,
+    )
+
+
+def _append(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_refill: bool) -> AppendReport:
+    kind = reads[0].kind
+    now = spec.clock.now()
+    rows = pa.concat_tables(
+        raw_rows(read.rows, kind=kind, stream=stream, sequence=read.sequence, ingested_at=now, zone=spec.zone)
+        for read in reads
+    )
+    first, last = reads[0].sequence, reads[-1].sequence
+    return tables.append(
+        raw_table(spec.lake, stream),
+        rows,
+        raw_stream_schema(kind),
+        app_id=f"{stream}#refill-{last}" if is_refill else stream,
+        version=last,
+        partition_by=(PARTITION,),
+        commit_metadata={"first_sequence": str(first), "last_sequence": str(last)},
+        storage=STORAGE[kind],
+    )
+
+
+def _note(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_refill: bool) -> None:
+    """Position, latest values, gaps and findings, in one transaction after the Delta commit."""
+    kind = reads[0].kind
+    now = spec.clock.now()
+    rows = pa.concat_tables(read.rows for read in reads)
+    names = [f"{stream}/{read.segment.path.name}" for read in reads]
+    with spec.state.begin() as connection:
+        landing_state.advance(
+            connection,
+            stream,
+            counts=[(read.sequence, read.rows.num_rows) for read in reads],
+            last_event=pc.max(rows.column(EVENT_COLUMN[kind])).as_py(),
+            now=now,
+            is_refill=is_refill,
+        )
+        if kind == "points":
+            landing_state.update_latest_values(connection, stream.rpartition(".")[0], rows)
+        if is_refill:
+            for read in reads:
+                landing_state.close_gap(connection, stream, read.sequence, now=now)
+        landing_state.close_quarantine_findings(connection, names, now=now)
