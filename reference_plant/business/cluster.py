@@ -21,6 +21,10 @@ from typing import Any
 HOST = "127.0.0.1"
 DATABASE = "plant"
 ADMIN = "plant_admin"
+CREATE_DATABASE = (
+    "select format('create database %I', :'name') "
+    "where not exists (select from pg_database where datname = :'name') \\gexec"
+)
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -57,8 +61,7 @@ class Cluster:
         Raises:
             ClusterError: a program failed or the server did not answer in time.
         """
-        is_new = not (self.data_dir / "PG_VERSION").exists()
-        if is_new:
+        if not (self.data_dir / "PG_VERSION").exists():
             self._initialise()
         with self._log_path.open("ab") as log:
             self.server = subprocess.Popen(
@@ -75,8 +78,7 @@ class Cluster:
                 **_run_as(self.data_dir),
             )
         self._wait_ready()
-        if is_new:
-            self._run("createdb", "-h", HOST, "-p", str(self.port), "-U", ADMIN, DATABASE)
+        self._psql("postgres", CREATE_DATABASE, "-v", f"name={DATABASE}")
 
     def stop(self) -> None:
         """Ask the server to disconnect everyone and write everything out, and wait for it.
@@ -103,8 +105,11 @@ class Cluster:
         Raises:
             ClusterError: a statement failed; nothing of the script remains.
         """
-        where = ("-h", HOST, "-p", str(self.port), "-U", ADMIN, "-d", DATABASE)
-        self._run("psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *where, "-f", "-", input=script)
+        self._psql(DATABASE, script, "-1")
+
+    def _psql(self, database: str, script: str, *options: str) -> None:
+        where = ("-h", HOST, "-p", str(self.port), "-U", ADMIN, "-d", database)
+        self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *options, *where, "-f", "-", input=script)
 
     def _initialise(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)

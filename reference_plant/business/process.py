@@ -72,8 +72,8 @@ def main(site_dir: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     plan = BusinessPlan.of_site(site_dir)
     cluster = Cluster(site_dir.resolve() / "var" / "plant" / "postgres", plan.port)
-    cluster.start()
     try:
+        cluster.start()
         prepare(cluster, plan.reader_password)
         _work(site_dir, plan, cluster, stop)
     finally:
