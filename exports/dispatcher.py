@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from exports.claims import expire_overdue, take_back
 from exports.configuration import record_configuration
 from exports.endpoints import EndpointSpec, Refusal, refusal_of
 from exports.errors import SpecError
+from exports.group_commit import GroupCommit
 from exports.notices import note_refusal
 from exports.observations import enqueue_observations, newest_observation
 from exports.reports import ReportSpec
@@ -118,34 +120,39 @@ async def _dispatch(
     log_key: Path,
     is_stopped: Stopped,
 ) -> None:
+    # One thread for all state: SQLite's writers wait for each other by sleeping, which a queue does not.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="state"))
     record_configuration(site, reports, endpoints)
     _take_back(site, endpoints)
     checkpointer = Checkpointer(site.state, site.site_id, log_sign_key(log_key))
+    commit = GroupCommit(site.state)
     async with asyncio.TaskGroup() as group:
         for endpoint in endpoints.values():
-            group.create_task(_serve(site, endpoint, is_stopped))
+            group.create_task(_serve(site, endpoint, commit, is_stopped))
         group.create_task(_follow_stream(site, reports, endpoints, is_stopped))
         group.create_task(_keep_house(site, endpoints, checkpointer, is_stopped))
     _take_back(site, endpoints)
     checkpointer.sign()
 
 
-async def _serve(site: ExportSite, endpoint: EndpointSpec, is_stopped: Stopped) -> None:
+async def _serve(site: ExportSite, endpoint: EndpointSpec, commit: GroupCommit, is_stopped: Stopped) -> None:
     """Run the endpoint's worker from when it may be addressed; look again now and then until it may."""
     while not is_stopped():
-        found = await asyncio.to_thread(_worker_or_refusal, site, endpoint)
+        found = await asyncio.to_thread(_worker_or_refusal, site, endpoint, commit)
         if isinstance(found, EndpointWorker):
             await found.run(is_stopped)
         else:
             await _sleep(_HOUSEKEEPING_S, is_stopped)
 
 
-def _worker_or_refusal(site: ExportSite, endpoint: EndpointSpec) -> EndpointWorker | Refusal:
+def _worker_or_refusal(
+    site: ExportSite, endpoint: EndpointSpec, commit: GroupCommit
+) -> EndpointWorker | Refusal:
     refusal = refusal_of(endpoint, site.environment, site.secrets)
     worker = None
     if refusal is None:
         try:
-            worker = EndpointWorker(site, endpoint)
+            worker = EndpointWorker(site, endpoint, commit)
         except SpecError as error:
             refusal = Refusal("unusable", f"接收端 {endpoint.endpoint_id} 的配置不可用：{error}", str(error))
     with site.state.begin() as conn:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,7 @@ from exports.claims import (
 )
 from exports.endpoints import EndpointSpec
 from exports.errors import EndpointError, PermanentError, RenderError, TransientError
+from exports.group_commit import GroupCommit
 from exports.site import ExportSite
 from exports.submissions import State
 from exports.transports import make_transport
@@ -41,11 +43,16 @@ class EndpointWorker:
     Args:
         site: the plant.
         endpoint: an endpoint that may be addressed.
+        commit: where results are recorded.
+
+    Raises:
+        SpecError: the endpoint's transport cannot be made of its settings.
     """
 
-    def __init__(self, site: ExportSite, endpoint: EndpointSpec) -> None:
+    def __init__(self, site: ExportSite, endpoint: EndpointSpec, commit: GroupCommit) -> None:
         self._site = site
         self._endpoint = endpoint
+        self._commit = commit
         self._observed: deque[Observation] = deque()
         self._transport = make_transport(endpoint, site, self._observed.append)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -65,6 +72,8 @@ class EndpointWorker:
         finally:
             for task in self._under_way:
                 task.cancel()
+            if self._under_way:
+                await asyncio.wait(self._under_way)
             await self._transport.close()
             await self._flush_observed()
 
@@ -106,15 +115,20 @@ class EndpointWorker:
         try:
             delivery = await self._transport.deliver(request)
         except PermanentError as error:
-            await asyncio.to_thread(self._refused, claimed, error)
+            await self._commit.run(partial(self._refused, claimed, error))
         except RenderError as error:  # the stored content itself cannot be read: nothing was sent
-            await asyncio.to_thread(self._refused, claimed, PermanentError(str(error)))
+            await self._commit.run(partial(self._refused, claimed, PermanentError(str(error))))
         except TransientError as error:
-            await asyncio.to_thread(self._failed, claimed, error, sequence)
+            await self._commit.run(partial(self._failed, claimed, error, sequence))
+            if error.expected_sequence is not None:
+                self._their_sequence[claimed.report_id] = error.expected_sequence
             if isinstance(error, EndpointError):
                 await self._rest(error)
         else:
-            await asyncio.to_thread(self._delivered, claimed, delivery)
+            await self._commit.run(partial(self._delivered, claimed, delivery))
+            self._is_known_well = True
+            self._failures = 0
+            self._their_sequence.pop(claimed.report_id, None)
 
     async def _pace(self) -> None:
         """Wait for this submission's turn under the endpoint's rate."""
@@ -130,13 +144,11 @@ class EndpointWorker:
         self._failures += 1
         self._is_known_well = False
         self._rest_until = now + backoff_s(self._endpoint.retry.backoff, self._failures)
-        await asyncio.to_thread(self._note_resting, str(error))
+        await self._commit.run(partial(self._resting, str(error)))
 
     async def _flush_observed(self) -> None:
         while self._observed:
-            await asyncio.to_thread(self._note_observed, self._observed.popleft())
-
-    # What follows runs in a thread, one short transaction each.
+            await self._commit.run(partial(self._observation, self._observed.popleft()))
 
     def _is_anything_ready(self) -> bool:
         with self._site.state.read() as conn:
@@ -155,40 +167,36 @@ class EndpointWorker:
             return theirs
         return last_sequence(conn, self._endpoint.endpoint_id, claimed.report_id) + 1
 
-    def _delivered(self, claimed: Claimed, delivery: Delivery) -> None:
-        now = self._site.clock.now()
-        with self._site.state.begin() as conn:
-            settle_delivery(conn, claimed, delivery, now)
-            if not self._is_known_well:
-                notices.note_resting(conn, self._endpoint, None, now)
-        self._is_known_well = True
-        self._failures = 0
-        self._their_sequence.pop(claimed.report_id, None)
+    # What follows records what came of a submission, in the transaction given.
 
-    def _refused(self, claimed: Claimed, error: PermanentError) -> None:
+    def _delivered(self, claimed: Claimed, delivery: Delivery, conn: Connection) -> None:
         now = self._site.clock.now()
-        with self._site.state.begin() as conn:
-            settle_refusal(conn, claimed, error, now)
+        settle_delivery(conn, claimed, delivery, now)
+        if not self._is_known_well:
+            notices.note_resting(conn, self._endpoint, None, now)
+
+    def _refused(self, claimed: Claimed, error: PermanentError, conn: Connection) -> None:
+        now = self._site.clock.now()
+        settle_refusal(conn, claimed, error, now)
+        notices.note_rejected(conn, self._endpoint, claimed.idempotency_key, str(error), now)
+
+    def _failed(self, claimed: Claimed, error: TransientError, sequence: int, conn: Connection) -> None:
+        now = self._site.clock.now()
+        state = settle_failure(conn, claimed, error, self._endpoint, now, self._site.clock.speed)
+        if state is State.REJECTED:
             notices.note_rejected(conn, self._endpoint, claimed.idempotency_key, str(error), now)
+        if error.expected_sequence is not None:
+            notices.note_out_of_step(
+                conn,
+                self._endpoint.endpoint_id,
+                claimed.report_id,
+                sequence,
+                error.expected_sequence,
+                now,
+            )
 
-    def _failed(self, claimed: Claimed, error: TransientError, sequence: int) -> None:
-        now = self._site.clock.now()
-        theirs = error.expected_sequence
-        with self._site.state.begin() as conn:
-            state = settle_failure(conn, claimed, error, self._endpoint, now, self._site.clock.speed)
-            if state is State.REJECTED:
-                notices.note_rejected(conn, self._endpoint, claimed.idempotency_key, str(error), now)
-            if theirs is not None:
-                notices.note_out_of_step(
-                    conn, self._endpoint.endpoint_id, claimed.report_id, sequence, theirs, now
-                )
-        if theirs is not None:
-            self._their_sequence[claimed.report_id] = theirs
+    def _resting(self, error: str, conn: Connection) -> None:
+        notices.note_resting(conn, self._endpoint, error, self._site.clock.now())
 
-    def _note_resting(self, error: str) -> None:
-        with self._site.state.begin() as conn:
-            notices.note_resting(conn, self._endpoint, error, self._site.clock.now())
-
-    def _note_observed(self, observation: Observation) -> None:
-        with self._site.state.begin() as conn:
-            notices.note_observation(conn, self._endpoint, observation, self._site.clock.now())
+    def _observation(self, observation: Observation, conn: Connection) -> None:
+        notices.note_observation(conn, self._endpoint, observation, self._site.clock.now())
