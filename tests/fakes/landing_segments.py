@@ -12,6 +12,7 @@ from protocols.points import ALARMS, POINTS, TAGS
 from protocols.segments import write_segment
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SYSTEM = "opcua_a"
 START = datetime(2026, 11, 16, 15, 0, tzinfo=UTC)  # 23:00 in the plant
 
 
