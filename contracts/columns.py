@@ -55,7 +55,7 @@ def read_column(found: SchemaProperty, table_category: str, place: Place, proble
         references=properties.get("references"),
         is_derived=properties.get("derived", False),
     )
-    _check_column(column, found, place, problems)
+    _check_column(column, found, table_category, place, problems)
     return column
 
 
@@ -96,8 +96,11 @@ def _bound(options: dict[str, Any], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _check_column(column: Column, found: SchemaProperty, place: Place, problems: FaultList) -> None:
-    if column.category not in CATEGORY_ENGLISH:
+def _check_column(
+    column: Column, found: SchemaProperty, table_category: str, place: Place, problems: FaultList
+) -> None:
+    # The category of the table is told once, not again at each column that takes it over.
+    if column.category != table_category and column.category not in CATEGORY_ENGLISH:
         problems.add(
             place, f"{column.name}: category: expected one of {CATEGORY_LABELS}, found {column.category!r}"
         )

@@ -10,6 +10,7 @@ listed in `fields.py`.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 from open_data_contract_standard.model import OpenDataContractStandard
@@ -76,6 +77,22 @@ def _duplicates(contracts: list[Contract]) -> list[Fault]:
 
 
 def _load(path: Path) -> tuple[Contract | None, list[Fault]]:
+    """The contract of a file, interpreted again only when the file has changed."""
+    try:
+        status = path.stat()
+    except OSError:
+        return _interpret_file(path)
+    contract, faults = _load_version(path, status.st_mtime_ns, status.st_size)
+    return contract, list(faults)
+
+
+@lru_cache(maxsize=512)
+def _load_version(path: Path, _mtime_ns: int, _size: int) -> tuple[Contract | None, tuple[Fault, ...]]:
+    contract, faults = _interpret_file(path)
+    return contract, tuple(faults)
+
+
+def _interpret_file(path: Path) -> tuple[Contract | None, list[Fault]]:
     document, faults = read_document(path)
     if document is None:
         return None, faults

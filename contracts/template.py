@@ -69,8 +69,8 @@ def _write_heading(sheet: Worksheet, index: int, column: Column) -> None:
     sheet.column_dimensions[letter].width = 20
     number_format = _NUMBER_FORMATS.get(column.logical_type)
     if number_format:
-        for row in range(FIRST_DATA_ROW, _LAST_PREPARED_ROW + 1):
-            sheet.cell(row, index).number_format = number_format
+        # On the column, not on a thousand cells: those would be read back one by one.
+        sheet.column_dimensions[letter].number_format = number_format
 
 
 def _offer_codes(data: Worksheet, codes: Worksheet, index: int, column: Column) -> None:

@@ -1,0 +1,170 @@
+"""Conventions of systems and contracts: forgetting a piece fails a test that names the piece."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from contracts.arrow import source_schema
+from contracts.dbt_sources import render_sources
+from contracts.fields import CATEGORY_ENGLISH, GRADES
+from contracts.model import Column, Contract, ExtractMode
+from ingestion.registry import PRODUCT_SYSTEMS, SystemKind, discover_systems, load_registry
+from protocols.points import SCHEMAS
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "reference_plant" / "site"
+SYSTEMS = discover_systems()
+CONTRACTS = [contract for system in SYSTEMS for contract in system.tables]
+COLUMNS = [(contract, column) for contract in CONTRACTS for column in contract.columns]
+# The suffix that a unit gives a column's name (style: units are in the name). Units without one are counts,
+# ratios, and numbers whose unit stands in another column or in the tag table.
+SUFFIXES = {
+    "1": "",
+    "per_tag": "",
+    "100ns": "_100ns",
+    "ms": "_ms",
+    "m": "_m",
+    "m2": "_m2",
+    "deg": "_deg",
+    "%": "_pct",
+}
+
+
+def contract_id(contract: Contract) -> str:
+    return contract.contract_id
+
+
+def test_there_are_contracts_for_every_kind_of_system() -> None:
+    assert {system.kind for system in SYSTEMS} == set(SystemKind)
+    assert len(CONTRACTS) >= 20
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.system_id)
+def test_every_system_folder_is_whole(system) -> None:
+    assert system.label_zh
+    assert system.label_en
+    text = (system.folder / "quirks.md").read_text(encoding="utf-8")
+    assert system.system_id in text.splitlines()[0]
+    assert len(text.splitlines()) > 2, "quirks.md says nothing"
+    known = {"system.yml", "quirks.md", "forms.yml", *(f"{c.table}.odcs.yaml" for c in system.tables)}
+    assert {path.name for path in system.folder.iterdir()} <= known, "files are named after their table"
+
+
+def test_every_column_has_labels_grade_and_category() -> None:
+    for contract, column in COLUMNS:
+        where = f"{contract.contract_id}.{column.name}"
+        assert (
+            any("一" <= letter <= "鿿" for letter in column.label_zh) or column.label_zh.isascii() is False
+        ), where
+        assert column.label_en.isascii(), where
+        assert column.grade in GRADES, where
+        assert column.category in CATEGORY_ENGLISH, where
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=contract_id)
+def test_names_follow_the_unit_and_time_rules(contract: Contract) -> None:
+    for column in contract.columns:
+        where = f"{contract.contract_id}.{column.name}"
+        assert column.name == column.name.lower(), where
+        if column.logical_type == "timestamp":
+            assert column.name.endswith("_at_utc"), where
+        if column.logical_type == "date":
+            assert column.name.endswith("_date"), where
+        if column.logical_type == "boolean":
+            assert column.name.startswith(("is_", "has_")), where
+        if column.unit is not None:
+            assert column.unit in SUFFIXES, f"{where}: give unit {column.unit!r} a suffix"
+            assert column.name.endswith(SUFFIXES[column.unit]), where
+        if column.codes and column.logical_type != "boolean":
+            assert column.name.endswith(("_code", "_type")), where
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=contract_id)
+def test_every_table_has_owner_cadence_retention_and_clause(contract: Contract) -> None:
+    assert contract.owner
+    assert contract.cadence_s > 0
+    assert contract.retention_days >= 180, "audit needs six months at least"
+    assert contract.clauses, "name the clause of DB32/T 4765-2024 the data serve"
+
+
+def test_cited_clauses_are_written_alike() -> None:
+    for contract in CONTRACTS:
+        for clause in contract.clauses:
+            assert clause.startswith("DB32/T 4765-2024#"), f"{contract.contract_id}: {clause}"
+
+
+@pytest.mark.parametrize("contract", [c for c in CONTRACTS if c.mode is ExtractMode.STREAM], ids=contract_id)
+def test_stream_contracts_say_what_travels_on_the_wire(contract: Contract) -> None:
+    wire, described = SCHEMAS[contract.table], source_schema(contract)
+    assert described.names == wire.names
+    for field in wire:
+        assert described.field(field.name).type == field.type, field.name
+        assert described.field(field.name).nullable == field.nullable, field.name
+
+
+def test_the_committed_dbt_sources_are_those_of_the_contracts() -> None:
+    committed = (ROOT / "dbt_project" / "models" / "staging" / "_sources.yml").read_text(encoding="utf-8")
+    assert committed == render_sources(CONTRACTS), "regenerate it: contracts.dbt_sources.render_sources"
+
+
+def test_the_reference_plant_names_a_secret_for_each_database() -> None:
+    for system in load_registry(SITE):
+        assert (system.kind is SystemKind.SQL) == (system.secret is not None), system.system_id
+
+
+def test_a_folder_is_all_it_takes_to_add_a_system(tmp_path: Path) -> None:
+    systems = tmp_path / "product"
+    shutil.copytree(PRODUCT_SYSTEMS, systems)
+    shutil.copytree(PRODUCT_SYSTEMS / "mes_main", systems / "mes_second")
+    for path in (systems / "mes_second").iterdir():
+        path.write_text(path.read_text(encoding="utf-8").replace("mes_main", "mes_second"), encoding="utf-8")
+    added = {c.name for s in discover_systems(systems) for c in s.tables} - {c.name for c in CONTRACTS}
+    assert added == {
+        f"raw_mes_second__{t}" for t in ("batches", "batch_materials", "batch_outputs", "production_orders")
+    }
+    assert "raw_mes_second__batches" in render_sources(c for s in discover_systems(systems) for c in s.tables)
+
+
+def test_a_file_is_all_it_takes_to_add_a_table(tmp_path: Path) -> None:
+    systems = tmp_path / "product"
+    shutil.copytree(PRODUCT_SYSTEMS, systems)
+    text = (systems / "wms_main" / "lots.odcs.yaml").read_text(encoding="utf-8")
+    text = text.replace("wms_main.lots", "wms_main.pallets").replace("- name: lots", "- name: pallets")
+    (systems / "wms_main" / "pallets.odcs.yaml").write_text(text, encoding="utf-8")
+    (wms,) = (system for system in discover_systems(systems) if system.system_id == "wms_main")
+    assert wms.contract("pallets").name == "raw_wms_main__pallets"
+
+
+def mappings() -> list[dict[str, str]]:
+    with (SITE / "mappings" / "code_mappings.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_code_mappings_speak_of_systems_and_code_types_that_exist() -> None:
+    types = {column.code_type for _, column in COLUMNS if column.code_type}
+    for row in mappings():
+        assert row["source_system"] in {system.system_id for system in SYSTEMS}, row
+        assert row["code_type"] in types, row
+
+
+def test_code_mappings_cover_the_reference_plants_materials_and_leave_one_unmapped() -> None:
+    from reference_plant.business.catalogue import MATERIALS, UNMAPPED_MATERIAL
+
+    found = {
+        (row["source_system"], row["source_code"]) for row in mappings() if row["code_type"] == "material"
+    }
+    expected = {
+        pair
+        for material in MATERIALS
+        for pair in (
+            ("erp_main", material.matnr),
+            ("mes_main", material.definition_id),
+            ("wms_main", material.sku),
+        )
+    }
+    assert found == expected
+    assert UNMAPPED_MATERIAL not in {row["source_code"] for row in mappings()}
