@@ -17,9 +17,10 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, variant_from_binary
 
-from ingestion.collector.points import NO_TICKS, Page
+from ingestion.collector.points import NO_TICKS, Page, join_pages
 from ingestion.collector.values import split_value
 
+NULL = 0
 HAS_VALUE, HAS_STATUS, HAS_SOURCE, HAS_SERVER, HAS_SOURCE_PICO, HAS_SERVER_PICO = 1, 2, 4, 8, 16, 32
 # Variant type of a scalar: its NumPy form
 _SCALARS = {
@@ -61,7 +62,7 @@ def _history_data(data: Buffer) -> Page:
     encoding = data.read(1)[0]
     body = _bytes(data) if encoding else b""
     if not body:
-        return read_values(b"\x00\x00\x00\x00")
+        return join_pages([])
     if kind.Identifier != ua.ObjectIds.HistoryData_Encoding_DefaultBinary:
         msg = f"HistoryRead answered {kind}, expected HistoryData"
         raise ua.UaError(msg)
@@ -69,34 +70,56 @@ def _history_data(data: Buffer) -> Page:
 
 
 def read_values(body: bytes) -> Page:
-    """The DataValues of a HistoryData body, its leading count included."""
-    (count,) = struct.unpack_from("<i", body)
-    if count <= 0:
-        return _page([], [], [], None, [], [])
-    layout = _common_layout(body)
-    if layout is not None and len(body) >= 4 + count * layout.itemsize:
-        records = np.frombuffer(body, layout, count, 4)
-        if (records["mask"] == body[4]).all() and (
-            "kind" not in (layout.names or ()) or (records["kind"] == body[5]).all()
-        ):
-            return _page_of_records(records)
-    return _page_one_by_one(body, count)
+    """The DataValues of a HistoryData body, its leading count included.
+
+    Raises:
+        ua.UaError: the body ends before its count is reached.
+    """
+    (left,) = struct.unpack_from("<i", body)
+    position = 4
+    parts: list[Page] = []
+    while left > 0:
+        layout = _layout(body, position)
+        if layout is None:
+            page, position = _read_singly(body, position, left)
+        else:
+            page, position = _read_run(body, position, left, layout)
+        parts.append(page)
+        left -= len(page)
+    return join_pages(parts)
 
 
-def _common_layout(body: bytes) -> np.dtype[Any] | None:
-    mask = body[4]
+def _layout(body: bytes, position: int) -> np.dtype[Any] | None:
+    """The record of the value at a position when its size is known beforehand."""
+    if position + 1 >= len(body):
+        return None  # reading it singly says what is missing
+    mask, kind = body[position], body[position + 1]
     parts: list[tuple[str, str]] = [("mask", "u1")]
     if mask & (HAS_SOURCE_PICO | HAS_SERVER_PICO) or not mask & HAS_SOURCE:
         return None
     if mask & HAS_VALUE:
-        scalar = _SCALARS.get(body[5])
-        if scalar is None:
+        if kind != NULL and kind not in _SCALARS:
             return None
-        parts += [("kind", "u1"), ("value", scalar)]
+        parts += [("kind", "u1")] if kind == NULL else [("kind", "u1"), ("value", _SCALARS[kind])]
     parts += [("status", "<u4")] if mask & HAS_STATUS else []
     parts += [("source", "<i8")]
     parts += [("server", "<i8")] if mask & HAS_SERVER else []
     return np.dtype(parts)
+
+
+def _read_run(body: bytes, position: int, left: int, layout: np.dtype[Any]) -> tuple[Page, int]:
+    """The values from a position on that are alike, and the position after them."""
+    whole = min(left, (len(body) - position) // layout.itemsize)
+    if not whole:
+        msg = f"HistoryData ends after {len(body)} bytes with {left} values to come"
+        raise ua.UaError(msg)
+    records = np.frombuffer(body, layout, whole, position)
+    alike = records["mask"] == records["mask"][0]
+    if "kind" in (layout.names or ()):
+        alike &= records["kind"] == records["kind"][0]
+    # Only up to the first other one: behind it the records no longer lie where this layout looks for them.
+    count = whole if alike.all() else int(alike.argmin())
+    return _page_of_records(records[:count]), position + count * layout.itemsize
 
 
 def _page_of_records(records: Any) -> Page:
@@ -112,19 +135,24 @@ def _page_of_records(records: Any) -> Page:
     )
 
 
-def _page_one_by_one(body: bytes, count: int) -> Page:
-    data = Buffer(body, 4)
-    rows = [_data_value(data) for _ in range(count)]
+def _read_singly(body: bytes, position: int, left: int) -> tuple[Page, int]:
+    """Values of other kinds from a position on, and the position after them."""
+    data = Buffer(body, position)
+    rows: list[tuple[float | None, str | None, int, int, int]] = []
+    while len(rows) < left and (not rows or _layout(body, position) is None):
+        rows.append(_data_value(data))
+        position = len(body) - len(data)
     numbers, texts, statuses, ticks, server_ticks = zip(*rows, strict=True)
-    has_text = any(text is not None for text in texts)
-    return _page(
-        [server if tick == NO_TICKS else tick for tick, server in zip(ticks, server_ticks, strict=True)],
-        [0.0 if number is None else number for number in numbers],
-        [number is not None for number in numbers],
-        list(texts) if has_text else None,
-        statuses,
-        server_ticks,
+    sources = [server if tick == NO_TICKS else tick for tick, server in zip(ticks, server_ticks, strict=True)]
+    page = Page(
+        np.array(sources, np.int64),
+        np.array([0.0 if number is None else number for number in numbers], np.float64),
+        np.array([number is not None for number in numbers], np.bool_),
+        list(texts),
+        np.array(statuses, np.int64),
+        np.array(server_ticks, np.int64),
     )
+    return page, position
 
 
 def _data_value(data: Buffer) -> tuple[float | None, str | None, int, int, int]:
@@ -138,19 +166,6 @@ def _data_value(data: Buffer) -> tuple[float | None, str | None, int, int, int]:
     if mask & HAS_SERVER_PICO:
         data.skip(2)
     return number, text, status, source, server
-
-
-def _page(
-    ticks: Any, numbers: Any, has_number: Any, texts: list[str | None] | None, statuses: Any, servers: Any
-) -> Page:
-    return Page(
-        np.array(ticks, np.int64),
-        np.array(numbers, np.float64),
-        np.array(has_number, np.bool_),
-        texts,
-        np.array(statuses, np.int64),
-        np.array(servers, np.int64),
-    )
 
 
 def _int32(data: Buffer) -> int:

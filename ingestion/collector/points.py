@@ -56,6 +56,24 @@ class Page:
         )
 
 
+def join_pages(parts: Sequence[Page]) -> Page:
+    """Pages one after another as one."""
+    if len(parts) == 1:
+        return parts[0]
+    has_text = any(part.texts is not None for part in parts)
+    texts: list[str | None] = []
+    for part in parts if has_text else ():
+        texts += [None] * len(part) if part.texts is None else part.texts
+    return Page(
+        np.concatenate([np.zeros(0, np.int64), *(part.ticks for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.numbers for part in parts)]),
+        np.concatenate([np.zeros(0, np.bool_), *(part.has_number for part in parts)]),
+        texts if has_text else None,
+        np.concatenate([np.zeros(0, np.int64), *(part.statuses for part in parts)]),
+        np.concatenate([np.zeros(0, np.int64), *(part.server_ticks for part in parts)]),
+    )
+
+
 def table_of_rows(rows: Sequence[Row], tag_ids: pa.Array) -> pa.Table:
     """Live points as wire columns."""
     tags, ticks, numbers, texts, statuses, server_ticks, arrived = zip(*rows, strict=True)

@@ -91,7 +91,7 @@ class CollectorSettings(_Strict):
     schema_version: Literal[1]
     collector_id: SystemId
     servers: tuple[ServerSettings, ...] = Field(min_length=1)
-    pki: PkiSettings = PkiSettings()
+    pki: PkiSettings
     state_dir: SitePath = Path("var/collector")
     seal_every_s: float = Field(default=1.0, gt=0)
     seal_rows: int = Field(default=200_000, ge=1)
@@ -115,6 +115,10 @@ def load_settings(path: Path) -> CollectorSettings:
     except (OSError, yaml.YAMLError) as error:
         msg = f"reading collector settings {path}: {error}"
         raise SettingsError(msg) from error
+    if isinstance(found, dict):
+        found.setdefault(
+            "pki", {}
+        )  # here and not in the class: its paths are resolved against this file's folder
     try:
         settings = CollectorSettings.model_validate(found, context={"root": path.resolve().parent})
     except ValidationError as error:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ingestion.collector.settings import CollectorSettings, ServerSettings
     from protocols.clock import Clock
 
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.5, 30.0
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.5, 15.0
 STATUS_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 

@@ -101,6 +101,7 @@ class ServerProperties:
 def _property_path(node_id: ua.NodeId, name: str) -> ua.BrowsePath:
     element = ua.RelativePathElement()
     element.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HasProperty)
+    element.IsInverse = False  # asyncua defaults it to True
     element.IncludeSubtypes = True
     element.TargetName = ua.QualifiedName(name, 0)
     path = ua.BrowsePath()
