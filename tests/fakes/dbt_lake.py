@@ -24,7 +24,8 @@ from lake.layout import LakePaths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECT = REPOSITORY / "dbt_project"
-REGISTERS = REPOSITORY / "reference_plant" / "site" / "registers"
+SITE = REPOSITORY / "reference_plant" / "site"
+REGISTERS = SITE / "registers"
 ZONE = ZoneInfo("Asia/Shanghai")
 REGISTER_TABLES = ("outlets", "outlet_points", "outlet_limits")
 
@@ -79,31 +80,37 @@ class DbtLake:
         )
 
     def load_registers(self) -> None:
-        """The reference plant's outlets, points and limits."""
+        """The reference plant's outlets, points, limits and code mappings."""
         for table in REGISTER_TABLES:
             name = f"raw_site_register__{table}"
             self.append_changes(name, read_register(REGISTERS / f"{table}.csv", self.contracts[name]))
+        mappings = self.contracts["raw_site_register__code_mappings"]
+        self.append_changes(mappings.name, read_register(SITE / "mappings" / "code_mappings.csv", mappings))
 
     def dbt(self, command: str, *arguments: str) -> str:
         """Run dbt; its output. Fails the test with that output when dbt fails."""
+        done = self.run_dbt(command, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run_dbt(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run dbt as a process of its own, as the platform does, however it ends."""
         environment = os.environ | {
             "CHEMLINK_LAKE": str(self.paths.root / "lake"),
             "CHEMLINK_BUILD_DB": str(self.paths.build_db),
+            "CHEMLINK_CODE": str(REPOSITORY),
             "DBT_PROFILES_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(self.target / "log"),
         }
-        dbt = Path(sys.executable).with_name("dbt")
-        done = subprocess.run(
-            [dbt, command, "--project-dir", PROJECT, *arguments],
+        return subprocess.run(
+            [Path(sys.executable).with_name("dbt"), command, "--project-dir", PROJECT, *arguments],
             env=environment,
             cwd=PROJECT,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def query(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Rows of the build database."""

@@ -56,7 +56,8 @@ ranked_limits as (
 
 hour_limits as (
 
-    select * from ranked_limits where limit_rank = 1
+    select * from ranked_limits
+    where limit_rank = 1
 
 ),
 
@@ -110,12 +111,13 @@ select
     judged.limit_basis_code as limit_basis,
     judged.standard_no,
     judged.standard_name_zh,
-    coalesce(
-        judged.is_valid
-        and judged.limit_averaging_code = 'hour'
-        and (judged.judged_value > judged.limit_value or judged.judged_value < judged.limit_low),
-        false
-    ) as is_exceeded,
+    -- Null where nothing was judged: the value is not valid, or its limit judges the day.
+    case
+        when judged.is_valid and judged.limit_averaging_code = 'hour'
+            then
+                judged.judged_value > judged.limit_value
+                or coalesce(judged.judged_value < judged.limit_low, false)
+    end as is_exceeded,
 
     -- bookkeeping
     judged._built_at_utc as _source_ingested_at_utc,

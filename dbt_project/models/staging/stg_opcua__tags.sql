@@ -14,9 +14,15 @@ production_tags as (
 
 tags as (
 
-    select 'opcua_environment' as system_id, environment_tags.* from environment_tags
+    select
+        'opcua_environment' as system_id,
+        environment_tags.*
+    from environment_tags
     union all
-    select 'opcua_production' as system_id, production_tags.* from production_tags
+    select
+        'opcua_production' as system_id,
+        production_tags.*
+    from production_tags
 
 ),
 
