@@ -15,6 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from lake.encodings import Storage, writer_properties
+from lake.layout import LAYERS, LakePaths
 from lake.partitions import partition_predicate
 
 _ATTEMPTS = 3
@@ -41,6 +42,11 @@ class MaintenanceReport:
     compacted: tuple[str, ...]
     postponed: tuple[str, ...]
     vacuumed: int
+
+
+def maintain_all(lake: LakePaths, *, today: date) -> list[MaintenanceReport]:
+    """Maintain every table of the lake, one after the other."""
+    return [maintain(lake.table(layer, name), today=today) for layer in LAYERS for name in lake.tables(layer)]
 
 
 def maintain(path: Path, *, today: date) -> MaintenanceReport:

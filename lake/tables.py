@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 
 from lake.encodings import DEFAULT, Storage, writer_properties
-from lake.errors import ConflictError, LakeError, PartitionError, SchemaError
+from lake.errors import ConflictError, LakeError, PartitionError
 from lake.partitions import partition_predicate, refuse_rows_outside
 from lake.schemas import conform
+from lake.table_creation import is_table, open_or_create, schema_mode_for
 
 _APPEND_ATTEMPTS = 10
 Filters = Sequence[tuple[str, str, Any]]
@@ -48,7 +49,7 @@ class WriteReport:
 
 def exists(path: Path) -> bool:
     """Whether there is a Delta table at the path."""
-    return DeltaTable.is_deltatable(str(path))
+    return is_table(path)
 
 
 def version(path: Path) -> int | None:
@@ -99,7 +100,7 @@ def append(
         app_transactions=[Transaction(app_id, version)],
     )
     for attempt in range(1, _APPEND_ATTEMPTS + 1):
-        delta = _open_or_create(path, schema, partition_by, storage)
+        delta = open_or_create(path, schema, partition_by, storage)
         committed = delta.transaction_version(app_id)
         if committed is not None and version <= committed:
             return AppendReport(delta.version(), rows=0, was_repeat=True)
@@ -144,7 +145,7 @@ def replace_partition(
     predicate = partition_predicate(column, value)
     rows = _sorted(conform(table, schema, what=f"replacing {predicate} of {path.name}"), storage)
     refuse_rows_outside(rows, column, value, what=path.name)
-    delta = _open_or_create(path, schema, [column], storage)
+    delta = open_or_create(path, schema, [column], storage)
     if delta.metadata().partition_columns != [column]:
         msg = (
             f"replacing {predicate} of {path.name}: the table is partitioned by "
@@ -157,7 +158,7 @@ def replace_partition(
             rows,
             mode="overwrite",
             predicate=predicate,
-            schema_mode=_evolution(delta, schema),
+            schema_mode=schema_mode_for(delta, schema),
             writer_properties=writer_properties(schema, storage),
             commit_properties=CommitProperties(custom_metadata=dict(commit_metadata or {})),
         )
@@ -180,7 +181,7 @@ def overwrite(
         ConflictError: another writer touched the table meanwhile.
     """
     rows = _sorted(conform(table, schema, what=f"overwriting {path.name}"), storage)
-    delta = _open_or_create(path, schema, partition_by, storage)
+    delta = open_or_create(path, schema, partition_by, storage)
     with _explained(f"overwriting {path.name}"):
         write_deltalake(
             delta,
@@ -238,51 +239,10 @@ def _append_rows(
         delta,
         rows,
         mode="append",
-        schema_mode=_evolution(delta, schema),
+        schema_mode=schema_mode_for(delta, schema),
         writer_properties=writer_properties(schema, storage),
         commit_properties=commit,
     )
-
-
-def _open_or_create(
-    path: Path, schema: pa.Schema, partition_by: Sequence[str], storage: Storage
-) -> DeltaTable:
-    """The table, made empty where there is none; two processes may come here at once."""
-    if not exists(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            DeltaTable.create(
-                path,
-                schema,
-                mode="ignore",
-                partition_by=list(partition_by),
-                configuration=storage.configuration(),
-                raise_if_key_not_exists=False,  # our own keys beside Delta's
-            )
-        except (CommitFailedError, DeltaError):
-            if not exists(path):  # else the other process made it first
-                raise
-    return DeltaTable(path)
-
-
-def _evolution(delta: DeltaTable, schema: pa.Schema) -> Any:
-    """`merge` where the declaration gained nullable columns, nothing where it is the same.
-
-    Raises:
-        SchemaError: a type changed or a required column came: stored rows would not fit.
-    """
-    stored = pa.schema(delta.schema().to_arrow())
-    problems = [
-        f"{field.name} (stored {stored.field(field.name).type}, declared {field.type})"
-        for field in schema
-        if field.name in stored.names and stored.field(field.name).type != field.type
-    ]
-    added = [field for field in schema if field.name not in stored.names]
-    problems += [f"{field.name} (new and not nullable)" for field in added if not field.nullable]
-    if problems:
-        what = f"evolving {Path(delta.table_uri).name}"
-        raise SchemaError(what, problems)
-    return "merge" if added or len(stored) != len(schema) else None
 
 
 def _sorted(table: pa.Table, storage: Storage) -> pa.Table:

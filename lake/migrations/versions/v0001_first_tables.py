@@ -50,12 +50,7 @@ def _create_landing_tables() -> None:
     )
     op.create_table(
         "stream_observations",
-        sa.Column(
-            "observation_id",
-            _KEY,
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("observation_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("outlet_id", sa.String(), nullable=False),
         sa.Column("observed_at_utc", sa.String(), nullable=False),
         sa.Column("values_json", sa.Text(), nullable=False),
@@ -69,12 +64,7 @@ def _create_submission_tables() -> None:
     """The outbox."""
     op.create_table(
         "submissions",
-        sa.Column(
-            "submission_id",
-            _KEY,
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("submission_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("report_id", sa.String(), nullable=False),
         sa.Column("endpoint_id", sa.String(), nullable=False),
         sa.Column("subject_id", sa.String(), nullable=False),
@@ -106,40 +96,24 @@ def _create_ledger_tables() -> None:
     """What became of each submission."""
     op.create_table(
         "submission_events",
-        sa.Column(
-            "event_id",
-            _KEY,
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("event_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("submission_id", _KEY, nullable=False),
         sa.Column("at_utc", sa.String(), nullable=False),
         sa.Column("from_state", sa.String(), nullable=True),
         sa.Column("to_state", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["submission_id"],
-            ["submissions.submission_id"],
-        ),
+        sa.ForeignKeyConstraint(["submission_id"], ["submissions.submission_id"]),
         sa.PrimaryKeyConstraint("event_id"),
     )
     op.create_table(
         "receipts",
-        sa.Column(
-            "receipt_id",
-            _KEY,
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("receipt_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("submission_id", _KEY, nullable=False),
         sa.Column("received_at_utc", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("receiver_reference", sa.String(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["submission_id"],
-            ["submissions.submission_id"],
-        ),
+        sa.ForeignKeyConstraint(["submission_id"], ["submissions.submission_id"]),
         sa.PrimaryKeyConstraint("receipt_id"),
     )
     op.create_index(
@@ -175,12 +149,7 @@ def _create_operations_tables() -> None:
     )
     op.create_table(
         "merkle_leaves",
-        sa.Column(
-            "leaf_index",
-            _KEY,
-            autoincrement=False,
-            nullable=False,
-        ),
+        sa.Column("leaf_index", _KEY, autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("leaf_sha256", sa.String(), nullable=False),
