@@ -17,7 +17,9 @@ from contracts.arrow import bookkeeping
 from contracts.model import Column, Contract
 
 EXTERNAL_LOCATION = "delta_scan('{{ env_var(\"CHEMLINK_LAKE\") }}/raw/{name}')"
-_HEADING = "# Generated from the contracts (make generate); a test refuses drift. Do not edit.\n"
+_HEADING = (
+    "# Generated from the contracts by `chemlink contract manifest`; a test refuses drift. Do not edit.\n"
+)
 
 
 def render_sources(contracts: Iterable[Contract]) -> str:

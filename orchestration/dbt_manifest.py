@@ -1,5 +1,7 @@
 """Building dbt's manifest: a build product that the code location, the outbox and the tests read.
 
+Its sources are generated from the contracts first, so that neither is ever behind the other.
+
 dbt parses in a process of its own, because its adapters keep locks and its telemetry reads the environment.
 """
 
@@ -9,8 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from contracts.dbt_sources import render_sources
+from ingestion.registry import discover_systems
 from orchestration.location import DBT_PROJECT, MANIFEST
 from orchestration.settings import silent_environment
+
+SOURCES = DBT_PROJECT / "models" / "staging" / "_sources.yml"
 
 
 class ManifestError(RuntimeError):
@@ -23,6 +29,7 @@ def build_manifest() -> Path:
     Raises:
         ManifestError: dbt found the project wrong.
     """
+    _write_sources()
     # Parsing opens no table; the places are named only because the sources' locations hold them.
     places = {"CHEMLINK_LAKE": "lake", "CHEMLINK_CODE": str(DBT_PROJECT.parent)}
     done = subprocess.run(
@@ -37,3 +44,10 @@ def build_manifest() -> Path:
         msg = f"dbt parse failed:\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
         raise ManifestError(msg)
     return MANIFEST
+
+
+def _write_sources() -> None:
+    """Generate dbt's sources; an unchanged file keeps its time, so that nothing is built again for it."""
+    text = render_sources(contract for system in discover_systems() for contract in system.tables)
+    if not SOURCES.is_file() or SOURCES.read_text(encoding="utf-8") != text:
+        SOURCES.write_text(text, encoding="utf-8")
