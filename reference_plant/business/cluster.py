@@ -61,6 +61,9 @@ class Cluster:
         Raises:
             ClusterError: a program failed or the server did not answer in time.
         """
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        if _run_as(self.data_dir):
+            _let_pass(self.data_dir)
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise()
         with self._log_path.open("ab") as log:
@@ -112,14 +115,12 @@ class Cluster:
         self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *options, *where, "-f", "-", input=script)
 
     def _initialise(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
         self._password_path.touch(mode=0o600)
         self._password_path.write_text(secrets.token_urlsafe(18), encoding="utf-8")
         owner = _run_as(self.data_dir)
         if owner:
             os.chown(self.data_dir, owner["user"], owner["group"])
             os.chown(self._password_path, owner["user"], owner["group"])
-            _let_pass(self.data_dir)
         self._run(
             "initdb",
             *("-D", str(self.data_dir), "-U", ADMIN, f"--pwfile={self._password_path}"),

@@ -4,8 +4,10 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -39,13 +41,25 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that another account may walk to.
+
+    As root, PostgreSQL runs as such an account, and every pytest session that starts closes pytest's own
+    temporary folder to it again.
+    """
+    with tempfile.TemporaryDirectory(prefix="chemlink-business-") as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = Cluster(tmp_path_factory.mktemp("business") / "postgres", free_port())
-    running.start()
-    prepare(running, PASSWORD)
-    yield running
-    running.stop()
+def cluster() -> Iterator[Cluster]:
+    with reachable_folder() as folder:
+        running = Cluster(folder / "postgres", free_port())
+        running.start()
+        prepare(running, PASSWORD)
+        yield running
+        running.stop()
 
 
 def read_state(url: str) -> State:
@@ -109,9 +123,9 @@ def test_the_reader_can_read_the_three_systems_and_do_nothing_else(cluster: Clus
         cursor.execute(statement)
 
 
-def test_a_port_that_is_taken_is_told_with_the_servers_own_words(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        other = Cluster(tmp_path / "postgres", taken.getsockname()[1])
+def test_a_port_that_is_taken_is_told_with_the_servers_own_words() -> None:
+    with reachable_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        other = Cluster(folder / "postgres", taken.getsockname()[1])
         with pytest.raises(ClusterError, match="could not create any TCP/IP sockets"):
             other.start()
 
@@ -143,9 +157,10 @@ class Business:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
-    make_site(tmp_path / "site", PlantOptions())
-    return tmp_path / "site"
+def site() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        make_site(folder / "site", PlantOptions())
+        yield folder / "site"
 
 
 def test_the_process_catches_up_and_stops_its_server_cleanly(site: Path) -> None:
