@@ -210,9 +210,10 @@ def last_sequence(conn: Connection, endpoint_id: str, report_id: str) -> int:
     detail = conn.scalar(
         select(submission_events.c.detail)
         .join(submissions, submissions.c.submission_id == submission_events.c.submission_id)
+        # Walked backwards from the newest event, not from every submission of the report (`next_content`).
         .where(
-            submissions.c.endpoint_id == endpoint_id,
-            submissions.c.report_id == report_id,
+            submissions.c.endpoint_id.concat("") == endpoint_id,
+            submissions.c.report_id.concat("") == report_id,
             submission_events.c.to_state == State.ACKNOWLEDGED,
         )
         .order_by(submission_events.c.event_id.desc())

@@ -16,7 +16,9 @@ from sqlalchemy import select
 from exports.dispatcher import DrainReport, drain, run_dispatcher
 from exports.outbox import build_due
 from exports.site import ExportSite
+from lake.errors import LeaseHeldError
 from lake.findings import open_findings
+from lake.heartbeats import heartbeats
 from lake.state_tables import merkle_leaves, submission_events, submissions
 from protocols.clock import ScaledClock
 from reference_plant.receivers.control import ask
@@ -242,6 +244,27 @@ def test_the_ledger_follows_every_submission_from_queued_to_acknowledged(site: E
     assert list(paths.values()) == [["queued", "sending", "acknowledged"]] * 3
 
 
+def test_a_drain_beside_a_running_dispatcher_waits_for_it_and_sends_nothing_itself(
+    site: ExportSite, port: int
+) -> None:
+    write_rows(site, TABLE, [row for at in hours(FIRST, 6) for row in province_rows(at)])
+    with platform("province", site.root, port, NOW), dispatching(site, port):
+        build(site, port)
+        ended = send(site, port)
+    assert ended.by_state == {"acknowledged": 18}
+    assert stored(site.root, "province", "select count(*), sum(duplicate) from frames") == [(18, 0)]
+
+
+def test_a_second_dispatcher_is_turned_away(site: ExportSite, port: int) -> None:
+    endpoints = {"province_hj212": province(port)}
+    with dispatching(site, port):
+        wait_until(lambda: _is_beating(site), "the first dispatcher")
+        with pytest.raises(LeaseHeldError, match="dispatch"):
+            run_dispatcher(
+                site, REPORTS, endpoints, log_key=site.root / "pki/log_sign.pem", stop=threading.Event()
+            )
+
+
 def test_an_endpoint_of_another_environment_gets_nothing(site: ExportSite, port: int) -> None:
     write_rows(site, TABLE, province_rows(FIRST))
     elsewhere = replace(site, environment="laptop")
@@ -252,6 +275,11 @@ def test_an_endpoint_of_another_environment_gets_nothing(site: ExportSite, port:
     assert ended.by_state == {}
     assert stored(site.root, "province", "select * from frames") == []
     assert "endpoint_refused:province_hj212/environment_not_listed" in findings(site)
+
+
+def _is_beating(site: ExportSite) -> bool:
+    with site.state.read() as conn:
+        return any(beat.process == "dispatch" for beat in heartbeats(conn))
 
 
 def _states(site: ExportSite) -> set[str]:
