@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from lake import tables
 from lake.delta_extension import load_delta
-from lake.errors import LakeError
+from lake.errors import LakeError, LeaseHeldError
 from lake.layout import LakePaths
+from lake.leases import hold_lease
 from lake.published import refresh_published
 
 _PUBLISHED_LAYERS = ("marts", "regulatory", "ops")
@@ -92,7 +93,7 @@ def _create_views(
     """The view of a table, and of the latest values where it holds points."""
     name = f"{layer}.{table}"
     if layer in _PUBLISHED_LAYERS:
-        refresh_published(lake, layer, table)
+        _ensure_published(lake, layer, table)
         files = _quoted(lake.published(table).absolute() / "*.parquet")
         connection.execute(f"create view {name} as from read_parquet({files}, hive_partitioning = false)")
         return [name]
@@ -106,6 +107,16 @@ def _create_views(
         f"select *, row_number() over ({newest_first}) as _newest from {name}) where _newest = 1"
     )
     return [name, f"{name}__latest"]
+
+
+def _ensure_published(lake: LakePaths, layer: str, table: str) -> None:
+    """Publish the newest version, unless a publication is under way, which will."""
+    try:
+        with hold_lease(lake.leases, f"publish.{table}"):
+            refresh_published(lake, layer, table)
+    except LeaseHeldError:
+        if not lake.published(table).exists():
+            raise
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, view: str, description: Description | None) -> None:

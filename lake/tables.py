@@ -62,6 +62,11 @@ def column_names(path: Path) -> list[str]:
     return [field.name for field in DeltaTable(path).schema().fields]
 
 
+def count(path: Path) -> int:
+    """How many rows the table's newest version holds, from its log alone."""
+    return DeltaTable(path).count()
+
+
 def transaction_version(path: Path, app_id: str) -> int | None:
     """The last version that this application committed, or nothing where it never did."""
     return DeltaTable(path).transaction_version(app_id) if exists(path) else None
