@@ -23,6 +23,7 @@ def build_definitions(location: Location) -> dg.Definitions:
     """The asset graph of one site, from device to receipt."""
     models = model_assets(location)
     gates = gate_checks(location)
+    on_time = delivery_checks(location)
     tick = tick_job(location.settings)
     return dg.Definitions(
         assets=[
@@ -32,8 +33,8 @@ def build_definitions(location: Location) -> dg.Definitions:
             *operations_assets(location),
             *export_assets(location),
         ],
-        asset_checks=[*contract_checks(location), *gates, *delivery_checks(location)],
-        jobs=[*phase_jobs(location, models, gates), tick],
+        asset_checks=[*contract_checks(location), *gates, *on_time],
+        jobs=[*phase_jobs(location, models=models, gates=gates, on_time=on_time), tick],
         schedules=tick_schedules(location, tick),
         sensors=state_sensors(location),
         resources={"dbt": dbt_resource()},

@@ -58,6 +58,7 @@ def overdue(state: StateStore, report_id: str, endpoint_id: str, grace_minutes: 
             submissions.c.endpoint_id == endpoint_id,
             submissions.c.state.in_(("queued", "sending")),
             submissions.c.due_at_utc < late_since,
+            submissions.c.created_at_utc < late_since,  # a backlog queued just now gets its grace too
         )
         .order_by(submissions.c.due_at_utc)
     )

@@ -135,7 +135,7 @@ def _unmapped(row: dict[str, Any]) -> Finding:
         subject=subject,
         severity="error",
         cause_zh=f"{row['system_id']} 的 {row['code_type']} 代码 {row['source_code']} 未映射（{where}）",
-        cause_en=f"{row['code_type']} code {row['source_code']} of {row['system_id']} is not mapped ({where})",
+        cause_en=f"{row['system_id']}: {row['code_type']} code {row['source_code']} is not mapped ({where})",
         remedy_zh="在 mappings/code_mappings.csv 中增加一行映射；下次运行后自动关闭",
         remedy_en="add a row to mappings/code_mappings.csv; the next run closes this",
     )

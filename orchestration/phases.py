@@ -6,7 +6,7 @@ Order matters: what came in, then models, then gates, then reports, then the mir
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -188,13 +188,15 @@ def execute(
     tags: dict[str, str] | None = None,
 ) -> None:
     """Run a job in this process and add what it did to the report; a failed step is told, not raised."""
-    result = workshop.definitions.resolve_job_def(job).execute_in_process(
-        instance=workshop.instance,
-        raise_on_error=False,
-        asset_selection=assets,
-        tags=tags,
-        run_config=_SILENT,
-    )
+    definition = workshop.definitions.resolve_job_def(job)
+    with _spoken_to_log(workshop.settings):
+        result = definition.execute_in_process(
+            instance=workshop.instance,
+            raise_on_error=False,
+            asset_selection=assets,
+            tags=tags,
+            run_config=_SILENT,
+        )
     report.run_ids.append(result.run_id)
     report.materialized += len({event.asset_key for event in result.get_asset_materialization_events()})
     for evaluation in result.get_asset_check_evaluations():
@@ -206,6 +208,14 @@ def execute(
             workshop.unusable.add(evaluation.asset_key)
     for event in result.get_step_failure_events():
         report.failures.append(f"{event.step_key}: {_reason(event)}")
+
+
+@contextmanager
+def _spoken_to_log(settings: Settings) -> Iterator[None]:
+    """What dbt prints goes to a log file: the terminal belongs to whoever called for the tick."""
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.log_dir / "tick.log").open("a", encoding="utf-8") as log, redirect_stdout(log):
+        yield
 
 
 def _reason(event: dg.DagsterEvent) -> str:

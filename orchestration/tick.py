@@ -38,10 +38,9 @@ class PhaseReport:
 
     def line(self) -> str:
         """One line for a person."""
-        return (
-            f"{self.phase:<12} {self.seconds:6.1f} s {self.materialized:>4} assets"
-            f" {self.checks_passed:>4} checks passed {len(self.checks_failed):>3} failed {len(self.failures):>3} step failures"
-        )
+        checks = f"{self.checks_passed:>4} checks passed {len(self.checks_failed):>3} failed"
+        steps = f"{self.materialized:>4} assets {len(self.failures):>3} step failures"
+        return f"{self.phase:<12} {self.seconds:6.1f} s {steps} {checks}"
 
 
 @dataclass
