@@ -80,6 +80,8 @@ POINTS = Storage(
     retention_days=2,
     log_retention_days=2,
 )
+# Whole copies of small tables that are kept elsewhere, made every few seconds: yesterday's say nothing.
+MIRROR = Storage(retention_days=1, log_retention_days=1)
 # A submission names the version it was made from and can be asked for five years later.
 RECORD = Storage(retention_days=1830, log_retention_days=1830, checkpoint_interval=20)
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from lake import tables
+from lake.comparison import same_rows
 from lake.encodings import DEFAULT, RECORD, Storage
 from lake.errors import LakeError, SchemaError
 from lake.layout import LakePaths
@@ -128,7 +129,7 @@ def _publish_whole(path: Path, rows: pa.Table, partition_column: str | None) -> 
     if tables.exists(path):
         if partition_column is not None:
             _refuse_lost_partitions(path, rows, partition_column)
-        elif not _schema_changed(path, rows.schema) and _same_rows(rows, tables.read(path)):
+        elif not _schema_changed(path, rows.schema) and same_rows(rows, tables.read(path)):
             return [], 1
     partition_by = [partition_column] if partition_column else []
     tables.overwrite(path, rows, rows.schema, partition_by=partition_by, storage=_storage(path))
@@ -157,7 +158,7 @@ def _publish_partitions(
     changed = []
     for value in wanted:
         new = rows.filter(pc.equal(rows.column(column), pa.scalar(value, rows.schema.field(column).type)))
-        if _same_rows(new, tables.read(path, filters=[(column, "=", value)])):
+        if same_rows(new, tables.read(path, filters=[(column, "=", value)])):
             continue
         tables.replace_partition(path, new, rows.schema, column=column, value=value, storage=_storage(path))
         changed.append(value.isoformat())
@@ -167,15 +168,3 @@ def _publish_partitions(
 def _storage(path: Path) -> Storage:
     """Regulatory tables are kept as long as a submission made from them can be asked for."""
     return RECORD if path.parent.name == "regulatory" else DEFAULT
-
-
-def _same_rows(new: pa.Table, stored: pa.Table) -> bool:
-    """Whether two tables hold the same rows, in any order, as often."""
-    if new.num_rows != stored.num_rows:
-        return False
-    stored = stored.select(new.column_names)
-    with duckdb.connect() as connection:
-        connection.register("new_rows", new)
-        connection.register("stored_rows", stored)
-        differing = connection.execute("select 1 from (from new_rows except all from stored_rows) limit 1")
-        return differing.fetchone() is None

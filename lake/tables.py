@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from lake.comparison import same_rows
 from lake.encodings import DEFAULT, Storage, writer_properties
 from lake.errors import ConflictError, LakeError, PartitionError
 from lake.partitions import partition_predicate, refuse_rows_outside
@@ -198,6 +199,23 @@ def overwrite(
             commit_properties=CommitProperties(custom_metadata=dict(commit_metadata or {})),
         )
     return WriteReport(delta.version(), rows.num_rows)
+
+
+def overwrite_if_changed(
+    path: Path, table: pa.Table, schema: pa.Schema, *, storage: Storage = DEFAULT
+) -> WriteReport:
+    """`overwrite`, unless the table holds exactly these rows in this schema: then no version is made.
+
+    Raises:
+        SchemaError: rows do not fit the schema.
+        ConflictError: another writer touched the table meanwhile.
+    """
+    rows = conform(table, schema, what=f"overwriting {path.name}")
+    if exists(path):
+        stored = read(path)
+        if stored.schema.equals(rows.schema) and same_rows(rows, stored):
+            return WriteReport(DeltaTable(path).version(), rows.num_rows)
+    return overwrite(path, rows, schema, storage=storage)
 
 
 def read(

@@ -241,6 +241,21 @@ def test_an_older_version_reads_as_it_was_and_filters_hold(tmp_path: Path) -> No
         tables.read(tmp_path / "nothing")
 
 
+def test_overwriting_with_the_same_rows_makes_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "ops_streams"
+    first = tables.overwrite_if_changed(path, rows_of(DAY, ["x", "y"]), SCHEMA)
+    same = rows_of(DAY, ["x", "y"]).sort_by([("tag_id", "descending")])
+    assert tables.overwrite_if_changed(path, same, SCHEMA).delta_version == first.delta_version
+    assert (
+        tables.overwrite_if_changed(path, rows_of(DAY, ["x", "x"]), SCHEMA).delta_version
+        > first.delta_version
+    )
+    wider = SCHEMA.append(pa.field("unit", pa.string()))
+    rows = rows_of(DAY, ["x", "x"]).append_column("unit", pa.nulls(2, pa.string()))
+    tables.overwrite_if_changed(path, rows, wider)
+    assert tables.column_names(path) == wider.names
+
+
 def test_other_readers_of_delta_see_the_same_rows(tmp_path: Path) -> None:
     path = tmp_path / "raw_a__points"
     append(path, rows_of(DAY, ["x", "y"]), 1)
