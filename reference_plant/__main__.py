@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -128,7 +128,59 @@ def serve_park(site: SiteOption) -> None:
     import_module("reference_plant.receivers.park").main(site)
 
 
-def _fail(error: Exception) -> None:
+@app.command()
+def demo(directory: Directory) -> None:
+    """端到端演示后自动停止 / The main job, end to end; ends by itself."""
+    from rich.console import Console
+
+    from reference_plant.demo import DemoError, run_demo
+    from reference_plant.summary import show
+
+    console = Console()
+    try:
+        report = run_demo(directory, lambda text: console.print(text, highlight=False, markup=False))
+    except DemoError as error:
+        _fail(error)
+    show(report, console)
+    raise typer.Exit(code=0 if report.succeeded else 1)
+
+
+@app.command()
+def reconcile(directory: Directory) -> None:
+    """比对工厂、湖与平台 / Compare plant, lake and receivers; exit code 1 when they differ."""
+    from rich.console import Console
+
+    from reference_plant.reconcile import reconcile as compare
+    from reference_plant.summary import comparisons
+
+    compared = compare(directory)
+    Console().print(comparisons(compared))
+    raise typer.Exit(code=1 if any(one.differences for one in compared) else 0)
+
+
+@app.command()
+def up(directory: Directory) -> None:
+    """启动工厂与整个平台并保持运行 / Plant and platform, kept running."""
+    from orchestration.starting import StartError
+    from orchestration.supervisor import AlreadyRunningError
+    from reference_plant.staying import PlantStartError, stay_up
+
+    try:
+        address = stay_up(directory)
+    except (AlreadyRunningError, PlantStartError, StartError) as error:
+        _fail(error)
+    typer.echo(f"Dagster: {address}\n停止 / end it with: make down")
+
+
+@app.command()
+def down(directory: Directory) -> None:
+    """停止 up 启动的全部进程 / End exactly what `up` started."""
+    from reference_plant.staying import take_down
+
+    typer.echo(f"已停止进程数 / processes ended: {take_down(directory)}")
+
+
+def _fail(error: Exception) -> NoReturn:
     typer.echo(str(error), err=True)
     raise typer.Exit(code=1)
 

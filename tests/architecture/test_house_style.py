@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,5 +115,6 @@ def test_lock_files_hold_hashes_and_no_addresses() -> None:
 
 
 def test_import_rules_hold() -> None:
-    ran = subprocess.run(["lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    command = Path(sys.executable).parent / "lint-imports"
+    ran = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-3000:]
