@@ -51,8 +51,12 @@ def load_devices(outlets_csv: Path) -> dict[str, Device]:
     """
     with outlets_csv.open(encoding="utf-8-sig", newline="") as text:
         reader = csv.DictReader(text)
-        missing = {"outlet_id", "mn", "st_code"} - set(reader.fieldnames or ())
+        missing = {"outlet_id", "mn", "st_code", "responsible_person_name"} - set(reader.fieldnames or ())
         if missing:
             msg = f"{outlets_csv}: found columns {reader.fieldnames}, expected also {sorted(missing)}"
             raise SpecError(msg)
-        return {row["outlet_id"]: Device(row["mn"], row["st_code"]) for row in reader if row["mn"]}
+        return {
+            row["outlet_id"]: Device(row["mn"], row["st_code"], row["responsible_person_name"])
+            for row in reader
+            if row["mn"]
+        }

@@ -37,10 +37,11 @@ _MOMENT_FIELDS = (("Rtd", "value"), ("ZsRtd", "converted_value"))
 
 @dataclass(frozen=True)
 class Device:
-    """Who speaks: an outlet's device number (MN) and system code (ST)."""
+    """Who speaks: an outlet's device number (MN) and system code (ST), and who answers for it."""
 
     mn: str
     st_code: str
+    responsible_person: str = ""
 
 
 def render_period(

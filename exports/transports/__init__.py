@@ -21,7 +21,7 @@ def make_transport(endpoint: EndpointSpec, site: ExportSite, observe: Observe) -
         return Hj212TcpTransport(
             settings,
             password=site.secrets.read(settings.password_secret),
-            device_numbers=frozenset(device.mn for device in site.devices.values()),
+            responsible={device.mn: device.responsible_person for device in site.devices.values()},
             timeout_s=endpoint.retry.timeout_s,
             observe=observe,
         )

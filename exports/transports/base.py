@@ -56,7 +56,7 @@ class Observation:
     """Something a receiver did that a person should know: a refused command, a deviation.
 
     Attributes:
-        kind: `host_command_refused` or `protocol_deviation`.
+        kind: `host_command_refused`, `host_request` or `protocol_deviation`.
         subject: what it concerns, stable, so that a repeat is the same finding.
         body: the receiver's own bytes.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from exports.endpoints import Hj212TcpSettings
@@ -27,7 +28,7 @@ class Hj212TcpTransport:
     Args:
         settings: where it is, how often to resend.
         password: the password of every frame.
-        device_numbers: the MNs we speak for.
+        responsible: who answers for each device number that we speak for.
         timeout_s: how long to wait for each 9014.
         observe: told what a person should know.
 
@@ -40,7 +41,7 @@ class Hj212TcpTransport:
         settings: Hj212TcpSettings,
         *,
         password: str,
-        device_numbers: frozenset[str],
+        responsible: Mapping[str, str],
         timeout_s: float,
         observe: Observe,
     ) -> None:
@@ -55,7 +56,7 @@ class Hj212TcpTransport:
         self._password = password
         self._timeout_s = timeout_s
         self._observe = observe
-        self._desk = HostDesk(password, device_numbers, observe)
+        self._desk = HostDesk(password, responsible, observe)
         self._awaited: dict[tuple[str | None, str | None], asyncio.Future[ReceivedFrame]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None

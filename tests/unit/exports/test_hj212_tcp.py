@@ -68,7 +68,7 @@ async def client(
     transport = Hj212TcpTransport(
         settings,
         password="aB3xYz",
-        device_numbers=frozenset(),
+        responsible={},
         timeout_s=0.1,
         observe=(told if told is not None else []).append,
     )
@@ -215,9 +215,7 @@ def test_a_broken_connection_fails_what_is_under_way_and_can_be_opened_again() -
 def test_a_password_of_another_shape_is_refused_without_showing_it() -> None:
     settings = Hj212TcpSettings(type="hj212_tcp", host="127.0.0.1", port=1, password_secret="province")
     with pytest.raises(SpecError, match=r"secret province: .* found 8 characters") as refused:
-        Hj212TcpTransport(
-            settings, password="tooLong1", device_numbers=frozenset(), timeout_s=1, observe=lambda _: None
-        )
+        Hj212TcpTransport(settings, password="tooLong1", responsible={}, timeout_s=1, observe=lambda _: None)
     assert "tooLong1" not in str(refused.value)
 
 
