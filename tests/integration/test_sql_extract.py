@@ -236,6 +236,17 @@ def test_a_row_committed_behind_the_cursor_inside_the_overlap_is_read_once(
     assert set(present(contract, context)) == {"0000000001", "0000000002"}
 
 
+def test_an_update_stamped_behind_the_cursor_inside_the_overlap_is_read(
+    sql, server_url, contract, context
+) -> None:
+    add(sql, 1, 10)
+    add(sql, 2, 30)
+    extract_sql(contract, server_url, context)
+    sql("update orders set menge = 7, aedat = '2026-11-17 11:20:00' where vbeln = '0000000001'")
+    assert extract_sql(contract, server_url, context).rows_upserted == 1
+    assert present(contract, context)["0000000001"] == "7.000"
+
+
 def test_a_row_committed_behind_the_overlap_is_found_by_the_sweep(sql, server_url, contract, context) -> None:
     add(sql, 1, 30)
     extract_sql(contract, server_url, context)
