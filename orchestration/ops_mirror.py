@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, Table, select
 
 from lake import state_tables, tables
+from lake.encodings import MIRROR
 from lake.layout import LakePaths
 from lake.state import StateStore
 
@@ -57,7 +58,8 @@ def mirror(state: StateStore, lake: LakePaths, table: MirroredTable) -> tables.W
     )
     with state.read() as connection:
         rows = [dict(row) for row in connection.execute(select(*columns)).mappings()]
-    return tables.overwrite(lake.table("ops", table.name), pa.Table.from_pylist(rows, schema=schema), schema)
+    copy = pa.Table.from_pylist(rows, schema=schema)
+    return tables.overwrite_if_changed(lake.table("ops", table.name), copy, schema, storage=MIRROR)
 
 
 def _arrow_type(column: Column[object]) -> pa.DataType:
