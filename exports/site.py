@@ -44,11 +44,13 @@ class ExportSite:
 
 
 def load_devices(outlets_csv: Path) -> dict[str, Device]:
-    """The HJ 212 device of each outlet, from the site's register of outlets.
+    """The HJ 212 device of each outlet that has one, from the site's register; none without a register.
 
     Raises:
         SpecError: a column is missing.
     """
+    if not outlets_csv.exists():
+        return {}
     with outlets_csv.open(encoding="utf-8-sig", newline="") as text:
         reader = csv.DictReader(text)
         missing = {"outlet_id", "mn", "st_code", "responsible_person_name"} - set(reader.fieldnames or ())

@@ -17,6 +17,10 @@ def test_every_outlet_of_the_reference_plant_has_a_device_and_a_person() -> None
     assert all(len(device.mn) == 24 and device.responsible_person for device in devices.values())
 
 
+def test_a_site_without_a_register_has_no_devices(tmp_path: Path) -> None:
+    assert load_devices(tmp_path / "outlets.csv") == {}
+
+
 def test_a_register_without_device_numbers_is_refused_by_column(tmp_path: Path) -> None:
     (tmp_path / "outlets.csv").write_text("outlet_id,st_code,responsible_person_name\nDA001,31,周敏\n")
     with pytest.raises(SpecError, match="'mn'"):
