@@ -65,7 +65,7 @@ def archive(file: WorkbookFile, path: Path, intake: Intake) -> None:
     if not kept.exists() and was_archived(file, intake) is None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         _write(kept, file.content)
-    if read_workbook_file(path).sha256 == file.sha256:
+    if path.is_file() and read_workbook_file(path).sha256 == file.sha256:
         path.unlink()
 
 

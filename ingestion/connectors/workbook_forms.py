@@ -93,7 +93,10 @@ def _template_rows(book: Workbook, contract: Contract) -> Iterator[SheetRow]:
         )
     sheet = book[DATA_SHEET]
     labels = {column.label_zh: column.name for column in entered_columns(contract)}
-    headings = [plain(cell).removesuffix(REQUIRED_MARK.strip()).strip() for cell in _cells(sheet, 1)]
+    headings = [
+        plain(cell).removesuffix(REQUIRED_MARK.strip()).strip()
+        for cell in next(sheet.iter_rows(max_row=1, values_only=True))
+    ]
     missing = [label for label in labels if label not in headings]
     if missing:
         raise RefusedFileError(
@@ -106,8 +109,9 @@ def _template_rows(book: Workbook, contract: Contract) -> Iterator[SheetRow]:
 def _find_headings(sheet: Worksheet, forms: Forms) -> tuple[int, list[str], list[str | None]] | None:
     """The heading row's number, its texts, and our name for each where we know it."""
     words = {_squeezed(word): name for name, found in forms.headings.items() for word in found}
-    for number in range(1, min(sheet.max_row, _HEADING_ROWS) + 1):
-        headings = [plain(cell) for cell in _cells(sheet, number)]
+    last = min(sheet.max_row, _HEADING_ROWS)
+    for number, cells in enumerate(sheet.iter_rows(max_row=last, values_only=True), start=1):
+        headings = [plain(cell) for cell in cells]
         names = [words.get(_squeezed(heading)) for heading in headings]
         if set(names) >= _NEEDED:
             return number, headings, names
@@ -128,8 +132,7 @@ def _old_rows(
 
 
 def _rows(sheet: Worksheet, first: int, headings: list[str], names: list[str | None]) -> Iterator[SheetRow]:
-    for number in range(first, sheet.max_row + 1):
-        values = _cells(sheet, number)
+    for number, values in enumerate(sheet.iter_rows(min_row=first, values_only=True), start=first):
         cells = {name: value for name, value in zip(names, values, strict=False) if name is not None}
         filled = {name for name, value in cells.items() if plain(value)}
         # Notes below a table fill one cell; a row of data names at least what was found.
@@ -137,10 +140,6 @@ def _rows(sheet: Worksheet, first: int, headings: list[str], names: list[str | N
             continue
         written = {h: plain(v) for h, v in zip(headings, values, strict=False) if h and plain(v)}
         yield SheetRow(sheet.title, number, cells, written)
-
-
-def _cells(sheet: Worksheet, number: int) -> list[Any]:
-    return [cell.value for cell in sheet[number]]
 
 
 def _squeezed(text: str) -> str:
