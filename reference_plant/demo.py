@@ -29,6 +29,7 @@ CHAIN = ("collect", "land", "dispatch")
 POINTS = ".points"
 SETTLE = timedelta(minutes=10)  # plant time after the last sample in which reports still fall due
 CAUGHT_UP = timedelta(minutes=15)
+SLOWEST_GRID = timedelta(seconds=20)  # every system has a tag sampled at least this often
 POLL_S = 0.5
 ARRIVAL_TIMEOUT_S = 240.0
 DRAIN_TIMEOUT_S = 120.0
@@ -74,7 +75,7 @@ def run_demo(site_dir: Path, tell: Tell, options: PlantOptions | None = None) ->
         tell("采集历史与实时数据 / collecting history and live data")
         await_arrival(settings, chosen.live_from - CAUGHT_UP)
         report.ticks.append(_tick(settings, tell))
-        await_arrival(settings, chosen.until - timedelta(seconds=5))
+        await_arrival(settings, chosen.until - SLOWEST_GRID)
         await_clock(settings, chosen.until + SETTLE)
         report.ticks.append(_tick(settings, tell))
         tell("等待平台确认 / waiting for the receivers' acknowledgements")
