@@ -100,7 +100,9 @@ class Landing:
             if not batch:
                 continue
             self._observe(stream, batch, report)
-            if commit_all or self._is_due(stream, batch):
+            # More is ready than one commit may hold: gathering would only delay it.
+            is_full = len(batch) < len(segments)
+            if commit_all or is_full or self._is_due(stream, batch):
                 self._land(stream, batch, report)
         return report
 
@@ -178,10 +180,8 @@ class Landing:
 
     def _is_due(self, stream: str, batch: Sequence[ReadSegment]) -> bool:
         """Points are gathered for a while; alarms and tag tables are few and go at once."""
-        if batch[0].kind != "points":
-            return True
-        waited = time.monotonic() - self._gathering_since[stream] >= self._spec.commit_every_s
-        return waited or sum(read.rows.num_rows for read in batch) >= self._spec.commit_rows
+        waited_s = time.monotonic() - self._gathering_since[stream]
+        return batch[0].kind != "points" or waited_s >= self._spec.commit_every_s
 
     def _land(self, stream: str, batch: Sequence[ReadSegment], report: LandingReport) -> None:
         try:

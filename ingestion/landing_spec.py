@@ -33,7 +33,7 @@ class LandingSpec:
         timing: when a moment is observed; by default recent means ten minutes of the plant, or half a minute
             of this machine where plant time runs fast.
         commit_every_s: real seconds that points of a stream are gathered before a commit.
-        commit_rows: rows at which a commit is made at once.
+        commit_rows: rows of one commit at most; when more are ready it is made at once.
         poll_s: real seconds between two looks into the inbox.
         gap_wait_s: real seconds that a missing number is waited for.
     """

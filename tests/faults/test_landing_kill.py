@@ -82,12 +82,11 @@ def start(inbox: Path, var: Path) -> subprocess.Popen[bytes]:
 
 def run_with_kills(folder: Path, inbox: Path, var: Path, chance: random.Random, kills: int) -> int:
     """Deliver everything while landing is killed; says how often it was killed while at work."""
-    waiting = schedule(chance)
-    share = len(waiting) // kills + 1
+    order = schedule(chance)
     at_work = 0
-    for _ in range(kills):
+    for turn in range(kills):
         process = start(inbox, var)
-        part, waiting = waiting[:share], waiting[share:]
+        part = order[turn * len(order) // kills : (turn + 1) * len(order) // kills]
         held_back = chance.randrange(len(part) // 2, len(part))
         for stream, number in part[:held_back]:
             deliver(folder, inbox, stream, number)

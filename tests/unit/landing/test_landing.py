@@ -253,7 +253,7 @@ def test_points_are_gathered_before_a_commit_and_alarms_are_not(spec: LandingSpe
 
 
 def test_a_full_batch_does_not_wait_and_the_rest_follows(spec: LandingSpec) -> None:
-    landing = Landing(replace(spec, commit_every_s=3600, commit_rows=6))
+    landing = Landing(replace(spec, commit_every_s=3600, commit_rows=7))
     for number in (1, 2, 3):
         seal(spec.inbox, POINTS, number, minute_points(number))
     assert [landed.last_sequence for landed in landing.look().landed] == [2]
