@@ -76,6 +76,8 @@ class CatchUp:
         """Catch up the queue's tags one after another, for ever. Run several for several at once."""
         while True:
             tag = await wanted.get()
+            if not self._intake.is_held(tag):
+                continue  # it could not be subscribed; once it can it is wanted again
             try:
                 await self._catch_up(tag)
             except HistoryRefusedError as error:
@@ -112,8 +114,8 @@ class CatchUp:
                 admitted += self._buffer.admit_page(tag, page, arrived_us)
                 await self._sealing.wait_for_room()
         except HistoryStalledError:
-            # Ended by repetition, but not without gain: a new read from the new mark goes on.
-            if not admitted:
+            # Ended by repetition: a new read goes on from the new mark, unless a gain was due and none came.
+            if not admitted and not self._intake.has_reached(tag):
                 raise
         return admitted
 

@@ -66,6 +66,14 @@ class Intake:
         else:
             held.append(row)
 
+    def is_held(self, tag: int) -> bool:
+        """Whether a tag's live points wait for its history."""
+        return tag in self._held
+
+    def forget(self, tag: int) -> None:
+        """Hold a tag no longer, and drop what was held of it."""
+        self._held.pop(tag, None)
+
     def has_reached(self, tag: int) -> bool:
         """Whether the tag's history has met its first held point, so that nothing lies between them."""
         held = self._held.get(tag)

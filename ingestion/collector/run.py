@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingestion.collector.settings import CollectorSettings
 
 SEND_EVERY_S = 0.2
+SEND_AGAIN_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
             workers.append(asyncio.create_task(_send(sender)))
         await _until_stopped(workers, stop)
         if sender is not None:
-            await asyncio.to_thread(sender.send_once)
+            await _send_once(sender)
 
 
 def main(config_path: Path) -> None:
@@ -91,13 +92,18 @@ def _sender(settings: CollectorSettings) -> Sender | None:
 
 async def _send(sender: Sender) -> None:
     while True:
-        try:
-            await asyncio.to_thread(sender.send_once)
-        except OSError:
-            # The gateway may be away for hours: segments wait here, and are sent when it is back.
-            _log.exception("sending through the gateway")
-            await asyncio.sleep(5.0)
-        await asyncio.sleep(SEND_EVERY_S)
+        is_sent = await _send_once(sender)
+        await asyncio.sleep(SEND_EVERY_S if is_sent else SEND_AGAIN_S)
+
+
+async def _send_once(sender: Sender) -> bool:
+    try:
+        await asyncio.to_thread(sender.send_once)
+    except OSError:
+        # The gateway may be away for hours: segments wait here, and are sent when it is back.
+        _log.exception("sending through the gateway")
+        return False
+    return True
 
 
 @contextmanager

@@ -97,6 +97,8 @@ class CollectorSettings(_Strict):
     seal_rows: int = Field(default=200_000, ge=1)
     publish_every_ms: float = Field(default=200.0, ge=10)
     request_timeout_s: float = Field(default=30.0, gt=0)
+    # A server that is away is tried again ever more slowly, but at least this often.
+    reconnect_within_s: float = Field(default=15.0, ge=0.5)
     retry_every_s: float = Field(default=30.0, gt=0)
     units_every_s: float = Field(default=30.0, gt=0)
     history: HistorySettings = HistorySettings()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ingestion.collector.settings import CollectorSettings, ServerSettings
     from protocols.clock import Clock
 
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.5, 15.0
+FIRST_BACKOFF_S = 0.5
 STATUS_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,9 @@ class SystemCollector:
                 if self._intake is not None:
                     self._intake.abandon()
             backoff_s = (
-                FIRST_BACKOFF_S if self._status.connections > before else min(backoff_s * 2, LAST_BACKOFF_S)
+                FIRST_BACKOFF_S
+                if self._status.connections > before
+                else min(backoff_s * 2, self._settings.reconnect_within_s)
             )
             await asyncio.sleep(backoff_s)
 
@@ -165,6 +167,7 @@ class SystemCollector:
         failed = await subscription.add({tag: node_ids[tag] for tag in positions}, self._tags)
         for position in positions:
             if position in failed:
+                self._intake.forget(position)
                 self._status.fail(self._tag_ids[position], "subscription", failed[position])
             else:
                 self._status.recover(self._tag_ids[position], "subscription")

@@ -8,6 +8,7 @@ there.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Sender:
         self._drop_dir = drop_dir
         self._retain_s = retain_hours * 3600
         self._cleaned_at = time.monotonic()
+        self._turn = threading.Lock()
 
     def send_once(self) -> int:
         """Send everything sealed since the last call; the number of segments sent.
@@ -44,11 +46,12 @@ class Sender:
         Raises:
             OSError: the drop folder cannot be written; what was sent before is remembered.
         """
-        count = 0
-        for system_dir in self._systems():
-            sent = _read_sent(system_dir)
-            for stream in _streams(system_dir):
-                count += self._send_stream(system_dir, stream, sent)
+        with self._turn:  # a last call may come while a cancelled one still runs in its thread
+            count = 0
+            for system_dir in self._systems():
+                sent = _read_sent(system_dir)
+                for stream in _streams(system_dir):
+                    count += self._send_stream(system_dir, stream, sent)
         if time.monotonic() - self._cleaned_at > CLEAN_EVERY_S:
             self.clean()
         return count
@@ -57,8 +60,9 @@ class Sender:
         """Send a range of a stream's segments again, by an operator's order; how many were still here."""
         system_dir = self._state_dir / system_id
         found = [number for number in sequences(system_dir, stream) if first <= number <= last]
-        for number in found:
-            self._copy(system_dir, stream, number)
+        with self._turn:
+            for number in found:
+                self._copy(system_dir, stream, number)
         return len(found)
 
     def clean(self) -> int:

@@ -87,6 +87,17 @@ class FakeHistory(HistoryManager):
     behaviours: dict[str, str] = field(default_factory=dict)
     page: int = 400
     requests: Counter[str] = field(default_factory=Counter)
+    server: Server | None = None
+    index: int = 0
+
+    async def add_unit(self, tag: str, unit: str) -> Any:
+        """Give a tag EngineeringUnits; the property's node."""
+        assert self.server is not None
+        information = ua.EUInformation(DisplayName=ua.LocalizedText(unit))
+        node = self.server.get_node(ua.NodeId(tag, self.index))
+        return await node.add_property(
+            ua.NodeId(f"{tag}.unit", self.index), "0:EngineeringUnits", information
+        )
 
     async def stop(self) -> None:
         """Nothing is held."""
@@ -158,7 +169,7 @@ async def serve(
     for tag in source.tags:
         initial = "" if tag.endswith("TEXT") else 0.0
         await server.nodes.objects.add_variable(ua.NodeId(tag, index), f"{index}:{tag}", initial)
-    history = FakeHistory(source, behaviours or {})
+    history = FakeHistory(source, behaviours or {}, server=server, index=index)
     server.iserver.history_manager = history
     start = source.produced(now_ticks()) if starts_live_at is None else starts_live_at
     await _write(server, index, source, max(0, start - 1))
@@ -212,6 +223,7 @@ def make_site(site: Path, port: int, source: Source, **changes: Any) -> Path:
         "seal_every_s": 0.1,
         "publish_every_ms": 50,
         "retry_every_s": 0.5,
+        "reconnect_within_s": 0.5,
         **changes,
     }
     path = site / "collector.yml"
