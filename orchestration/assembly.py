@@ -6,12 +6,13 @@ import dagster as dg
 
 from orchestration.assets.exports import export_assets
 from orchestration.assets.extracts import extract_assets
-from orchestration.assets.models import dbt_resource, model_assets
+from orchestration.assets.models import model_assets
 from orchestration.assets.operations import operations_assets
 from orchestration.assets.streams import stream_assets
 from orchestration.checks.contracts import contract_checks
 from orchestration.checks.delivery import delivery_checks
 from orchestration.checks.gates import gate_checks
+from orchestration.dbt_resource import dbt_resource
 from orchestration.jobs import phase_jobs
 from orchestration.location import Location
 from orchestration.schedules import tick_schedules

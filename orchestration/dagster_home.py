@@ -14,6 +14,11 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+event_log_storage:
+  module: orchestration.event_log
+  class: KeptOpenEventLogStorage
+  config:
+    base_dir: {base_dir}
 concurrency:
   runs:
     max_concurrent_runs: 1
@@ -37,5 +42,6 @@ def write_dagster_home(settings: Settings) -> None:
     """Make the folder and its `dagster.yaml`; leaves an equal file alone."""
     path = settings.dagster_home / "dagster.yaml"
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or path.read_text(encoding="utf-8") != DAGSTER_YAML:
-        path.write_text(DAGSTER_YAML, encoding="utf-8")
+    text = DAGSTER_YAML.format(base_dir=settings.dagster_home / "history" / "runs")
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")

@@ -34,6 +34,7 @@ def phase_jobs(
     on_time: Sequence[dg.AssetChecksDefinition],
 ) -> list[Any]:
     """One job a phase, in the order of a tick."""
+    asked = dg.AssetSelection.checks(*gates)
     selections = {
         EXTRACT: (
             _extracts(location),
@@ -43,8 +44,11 @@ def phase_jobs(
             _stream_checks(location),
             "检查最近到达的数据段 · Check the segments that arrived last.",
         ),
-        MODELS: (dg.AssetSelection.assets(models), "dbt 构建并发布 · Build with dbt, publish what changed."),
-        GATES: (dg.AssetSelection.checks(*gates), "报告发送前的质量关卡 · The gates before reports."),
+        MODELS: (
+            dg.AssetSelection.assets(models) - asked,
+            "dbt 构建并发布 · Build with dbt, publish what changed.",
+        ),
+        GATES: (asked, "报告发送前的质量关卡 · The gates before reports."),
         EXPORTS: (_exports(location), "到期报告入发件箱 · Queue the reports that are due."),
         OPERATIONS: (
             _operations() | dg.AssetSelection.checks(*on_time),

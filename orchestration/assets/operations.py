@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.assets.computations import COMPUTATIONS, computations_asset
 from orchestration.labels import bilingual, team
 from orchestration.location import Location
 from orchestration.ops_mirror import MIRRORED, MirroredTable, mirror
@@ -14,8 +15,9 @@ _OWNER = team("data_platform")
 
 
 def operations_assets(location: Location) -> list[dg.AssetsDefinition]:
-    """The mirrored tables and the catalogue."""
-    return [*(_mirrored(location, table) for table in MIRRORED), _catalog(location)]
+    """The mirrored tables, the register of computations and the catalogue."""
+    mirrored = [_mirrored(location, table) for table in MIRRORED]
+    return [*mirrored, computations_asset(location), _catalog(location)]
 
 
 def _mirrored(location: Location, table: MirroredTable) -> dg.AssetsDefinition:
@@ -43,7 +45,7 @@ def _mirrored(location: Location, table: MirroredTable) -> dg.AssetsDefinition:
 def _catalog(location: Location) -> dg.AssetsDefinition:
     @dg.asset(
         key=CATALOG_KEY,
-        deps=[["ops", table.name] for table in MIRRORED],
+        deps=[["ops", name] for name in (*(table.name for table in MIRRORED), COMPUTATIONS)],
         group_name="operations",
         owners=[_OWNER],
         kinds={"duckdb"},
