@@ -10,10 +10,10 @@ select
     system_id,
     code_type,
     source_code,
-    cast(count(*) as integer) as row_count,
+    cast(sum(row_count) as integer) as row_count,
     cast(count(distinct table_name) as integer) as table_count,
     min(table_name) as first_table_name,
-    min(_first_extracted_at_utc) as first_seen_at_utc
+    min(first_seen_at_utc) as first_seen_at_utc
 from codes_used
 where standard_code is null
 group by system_id, code_type, source_code

@@ -382,6 +382,10 @@ def test_a_unit_that_changed_on_the_server_voids_the_tag_from_its_detection(
         {"tag_id": "DA001.TEMP", "unit": "°C", "unit_on_server": "K", "detected_at_utc": changed_at}
     ]
 
+    built_at = days_built(lake)[table][date(2026, 11, 16)]
+    lake.dbt("build", *WITHOUT_TESTS, "--vars", "{touched_dates: ['2026-11-16']}")
+    assert days_built(lake)[table][date(2026, 11, 16)] > built_at, "an operator asked for this day"
+
 
 def test_late_data_rebuild_their_own_day_and_no_other(new_dbt_lake: Callable[[str], DbtLake]) -> None:
     lake = new_dbt_lake("late_data")

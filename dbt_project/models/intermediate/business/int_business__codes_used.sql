@@ -18,9 +18,11 @@ select
     '{{ code_type }}' as code_type,
     {{ code_type }}_code as source_code,
     {{ code_type }}_id as standard_code,
-    _first_extracted_at_utc
+    count(*) as row_count,
+    min(_first_extracted_at_utc) as first_seen_at_utc
 from {{ ref('stg_' ~ system_id ~ '__' ~ table) }}
 where {{ code_type }}_code <> ''
+group by {{ code_type }}_code, {{ code_type }}_id
 {% if not loop.last %}union all{% endif %}
 {% endfor %}
 {% if not loop.last %}union all{% endif %}
