@@ -194,6 +194,12 @@ def test_a_moment_is_told_once_points_reach_it_with_the_newest_value_at_or_befor
     assert told(rules.observe(SYSTEM, flow((120, 5.0), (130, 6.0)))) == []
 
 
+def test_a_point_exactly_at_the_moment_completes_it_and_is_its_value() -> None:
+    assert told(rules_of(AT + timedelta(minutes=3)).observe(SYSTEM, flow((59, 3.0), (60, 4.0)))) == [
+        (60, 4.0)
+    ]
+
+
 def test_several_moments_in_one_segment_each_have_their_own_value() -> None:
     rules = rules_of(AT + timedelta(minutes=5))
     batch = flow(*[(step, float(step)) for step in range(1, 200, 7)])
