@@ -1,8 +1,7 @@
-"""Days of the plant, as Dagster partitions, and runs of neighbouring days."""
+"""Days of the plant, as Dagster partitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 
 import dagster as dg
@@ -27,17 +26,6 @@ def plant_days(settings: Settings) -> dg.DailyPartitionsDefinition:
 def plant_today(settings: Settings) -> date:
     """The plant's present calendar day."""
     return settings.clock.now().astimezone(settings.zone).date()
-
-
-def day_ranges(days: Iterable[date]) -> list[tuple[date, date]]:
-    """The days as runs of neighbours, first and last of each, so that one run covers one of them."""
-    ranges: list[tuple[date, date]] = []
-    for day in sorted(set(days)):
-        if ranges and day - ranges[-1][1] == timedelta(days=1):
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return ranges
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -30,6 +30,7 @@ from orchestration.partitions import plant_today, range_tags
 from orchestration.services import state_store
 from orchestration.settings import Settings
 from orchestration.tick import PhaseReport
+from orchestration.touched import BEGAN_TAG, first_touched_day
 from orchestration.window import first_open_day
 
 # The event log has every message; the terminal is told the outcome by whoever called for the tick.
@@ -106,7 +107,9 @@ def build_models(workshop: Workshop) -> PhaseReport:
     report = PhaseReport(jobs.MODELS)
     settings = workshop.settings
     keys = model_keys(workshop)
-    tags = {**range_tags(first_open_day(settings), plant_today(settings)), SEARCH_TAG: "search"}
+    first = first_touched_day(workshop.location, workshop.instance, jobs.MODELS)
+    began = settings.clock.now().isoformat()
+    tags = {**range_tags(first, plant_today(settings)), SEARCH_TAG: "search", BEGAN_TAG: began}
     if keys:
         execute(workshop, report, jobs.MODELS, assets=keys, tags=tags)
     return report
