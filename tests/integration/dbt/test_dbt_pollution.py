@@ -26,6 +26,14 @@ END = START + timedelta(hours=3)
 FIRST_INGESTED = datetime(2026, 11, 16, 17, tzinfo=UTC)
 STACK_AREA_M2 = 1.5
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+MINUTES = ("--select", "+fct_monitoring_minute", "+ops_unit_mismatches", *WITHOUT_TESTS)
+HOURS = (
+    "--select",
+    "+reg_park__outlet_hourly",
+    "+reg_province__hj212_hour",
+    "+reg_province__hj212_minute",
+    *WITHOUT_TESTS,
+)
 
 # Worked numbers of HJ 212-2017 Annex D hold for DA001 at every moment.
 DA001 = {
@@ -369,7 +377,7 @@ def test_a_unit_that_changed_on_the_server_voids_the_tag_from_its_detection(
     write(lake, "tags", first + later, "observed_at_utc")
     begun = [row for row in points() if row["source_at_utc"] < START + timedelta(minutes=3)]
     write(lake, "points", begun, "source_at_utc")
-    lake.dbt("build", *WITHOUT_TESTS)
+    lake.dbt("build", *MINUTES)
     table = "marts.fct_monitoring_minute"
     before = one(lake, table, "DA001", "a01012", START)
     after = one(lake, table, "DA001", "a01012", changed_at)
@@ -382,9 +390,9 @@ def test_a_unit_that_changed_on_the_server_voids_the_tag_from_its_detection(
         {"tag_id": "DA001.TEMP", "unit": "°C", "unit_on_server": "K", "detected_at_utc": changed_at}
     ]
 
-    built_at = days_built(lake)[table][date(2026, 11, 16)]
-    lake.dbt("build", *WITHOUT_TESTS, "--vars", "{touched_dates: ['2026-11-16']}")
-    assert days_built(lake)[table][date(2026, 11, 16)] > built_at, "an operator asked for this day"
+    built_at = days_built(lake, table)[table][date(2026, 11, 16)]
+    lake.dbt("build", *MINUTES, "--vars", "{touched_dates: ['2026-11-16']}")
+    assert days_built(lake, table)[table][date(2026, 11, 16)] > built_at, "an operator asked for this day"
 
 
 def test_late_data_rebuild_their_own_day_and_no_other(new_dbt_lake: Callable[[str], DbtLake]) -> None:
@@ -398,17 +406,17 @@ def test_late_data_rebuild_their_own_day_and_no_other(new_dbt_lake: Callable[[st
     }
     on_time = [row for row in points() if row["tag_id"] != "DA001.SO2" or row["source_at_utc"] not in is_late]
     write(lake, "points", on_time, "source_at_utc")
-    lake.dbt("build", *WITHOUT_TESTS)
-    first_built = days_built(lake)
+    lake.dbt("build", *HOURS)
+    first_built = days_built(lake, *REBUILT)
     hour = one(lake, "regulatory.reg_province__hj212_hour", "DA001", "a21026", START)
     assert (hour["data_flag"], hour["is_valid"]) == ("D", False)
 
-    lake.dbt("build", *WITHOUT_TESTS)
-    assert days_built(lake) == first_built, "nothing arrived, so nothing is rebuilt"
+    lake.dbt("build", *HOURS)
+    assert days_built(lake, *REBUILT) == first_built, "nothing arrived, so nothing is rebuilt"
 
     write(lake, "points", list(is_late.values()), "source_at_utc", FIRST_INGESTED + timedelta(hours=9))
-    lake.dbt("build", *WITHOUT_TESTS)
-    rebuilt = days_built(lake)
+    lake.dbt("build", *HOURS)
+    rebuilt = days_built(lake, *REBUILT)
     hour = one(lake, "regulatory.reg_province__hj212_hour", "DA001", "a21026", START)
     assert (hour["data_flag"], hour["is_valid"]) == ("N", True)
     for model, days in rebuilt.items():
@@ -426,16 +434,18 @@ def write(
     lake.append_stream(f"raw_opcua_environment__{stream}", rows, at_column=at_column, ingested_at=ingested_at)
 
 
-def days_built(lake: DbtLake) -> dict[str, dict[date, datetime]]:
+REBUILT = (
+    "marts.fct_monitoring_minute",
+    "marts.fct_monitoring_ten_minute",
+    "marts.fct_monitoring_hour",
+    "regulatory.reg_province__hj212_minute",
+    "regulatory.reg_province__hj212_hour",
+    "regulatory.reg_park__outlet_hourly",
+)
+
+
+def days_built(lake: DbtLake, *models: str) -> dict[str, dict[date, datetime]]:
     """When each plant day of each model was built last."""
-    models = (
-        "marts.fct_monitoring_minute",
-        "marts.fct_monitoring_ten_minute",
-        "marts.fct_monitoring_hour",
-        "regulatory.reg_province__hj212_minute",
-        "regulatory.reg_province__hj212_hour",
-        "regulatory.reg_park__outlet_hourly",
-    )
     sql = "select plant_date, max(_built_at_utc) as built from {} group by plant_date"
     return {
         model: {row["plant_date"]: row["built"] for row in lake.query(sql.format(model))} for model in models
