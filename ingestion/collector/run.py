@@ -42,6 +42,8 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
         correct. AlreadyRunningError: another collector writes the same streams.
     """
     opcua_time.install()
+    # It logs a traceback for every lost connection, which is told in one line by the collector itself.
+    logging.getLogger("asyncua.client.ua_session").setLevel(logging.CRITICAL)
     settings = load_settings(config_path)
     clock = load_clock(settings.clock)
     sign_key = load_sign_key(settings.pki.sign_key)
