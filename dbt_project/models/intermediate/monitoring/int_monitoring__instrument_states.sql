@@ -62,7 +62,11 @@ intervals as (
     select
         outlet_id,
         state_code,
-        source_at_utc as valid_from_utc,
+        -- A state is told at least once a minute: the first report speaks for the minute before it.
+        case
+            when report_number = 1 then {{ add_seconds('source_at_utc', -60) }}
+            else source_at_utc
+        end as valid_from_utc,
         lead(source_at_utc, 1, cast('9999-01-01 00:00:00+00:00' as {{ type_instant() }})) over (
             partition by outlet_id order by source_at_utc, source_at_100ns
         ) as valid_to_utc
