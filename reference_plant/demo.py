@@ -27,7 +27,7 @@ from reference_plant.reconcile import Comparison, reconcile
 
 CHAIN = ("collect", "land", "dispatch")
 POINTS = ".points"
-SETTLE = timedelta(minutes=10)  # plant time after the last sample in which reports still fall due
+SETTLE = timedelta(minutes=14)  # plant time in which reports still fall due, and none of an empty period
 CAUGHT_UP = timedelta(minutes=15)
 SLOWEST_GRID = timedelta(seconds=20)  # every system has a tag sampled at least this often
 POLL_S = 0.5

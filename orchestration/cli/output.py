@@ -11,6 +11,8 @@ import typer
 
 from orchestration.cli.exits import ExitCode
 
+_PIPE_WIDTH = 240
+
 
 def say(text: str) -> None:
     """One line for a person."""
@@ -23,14 +25,17 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """Rows under headings, as wide as the terminal; long cells wrap."""
+    """Rows under headings. Nothing is cut: long cells wrap in a terminal, and a pipe gets all the width."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=_PIPE_WIDTH).print(table)
 
 
 def fail(message: str, code: ExitCode = ExitCode.FAILURE) -> NoReturn:

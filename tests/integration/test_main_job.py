@@ -35,7 +35,7 @@ REPORTS = {
 }
 REGULATORY = ("minute", "hour", "day")
 # Twice the default speed and a shorter live time: both outages still lie within it.
-OPTIONS = PlantOptions(speed=120.0, live_minutes=85.0)
+OPTIONS = PlantOptions(speed=120.0, live_minutes=80.0)
 
 
 @pytest.fixture(scope="module")
