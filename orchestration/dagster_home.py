@@ -25,6 +25,8 @@ concurrency:
   pools:
     default_limit: 1
     granularity: op
+freshness:
+  enabled: true
 run_monitoring:
   enabled: false
 retention:

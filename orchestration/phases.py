@@ -23,8 +23,9 @@ from orchestration.assets.models import SEARCH_TAG
 from orchestration.assets.streams import raw_key
 from orchestration.checks.contracts import SCHEMA_CHECK
 from orchestration.dagster_home import write_dagster_home
+from orchestration.delivered import delivered_events
 from orchestration.findings import refresh_findings
-from orchestration.landed import delivered_events, landed_events, told
+from orchestration.landed import landed_events, told
 from orchestration.location import Location, load_location
 from orchestration.partitions import plant_today, range_tags
 from orchestration.services import state_store

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from orchestration.landed import delivered_events, landed_events
+from orchestration.delivered import delivered_events
+from orchestration.landed import landed_events
 from orchestration.location import Location
 from orchestration.services import state_store
 

@@ -23,7 +23,7 @@ def operations_assets(location: Location) -> list[dg.AssetsDefinition]:
 def _mirrored(location: Location, table: MirroredTable) -> dg.AssetsDefinition:
     @dg.asset(
         key=["ops", table.name],
-        group_name="operations",
+        group_name="ops",
         owners=[_OWNER],
         kinds={"sqlite", "deltalake"},
         description=bilingual(
@@ -46,7 +46,7 @@ def _catalog(location: Location) -> dg.AssetsDefinition:
     @dg.asset(
         key=CATALOG_KEY,
         deps=[["ops", name] for name in (*(table.name for table in MIRRORED), COMPUTATIONS)],
-        group_name="operations",
+        group_name="ops",
         owners=[_OWNER],
         kinds={"duckdb"},
         description=bilingual(
