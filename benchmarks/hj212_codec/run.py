@@ -11,7 +11,6 @@ from benchmarks.report import Metric, Result
 from protocols.hj212 import Frame, decode_frame, encode_frame
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 SEED = 212
 FRAMES = 20_000
@@ -45,18 +44,21 @@ def _group(source: random.Random, factor_code: str) -> tuple[tuple[str, str], ..
     return (*values, (f"{factor_code}-Flag", "N"))
 
 
-def per_cpu_second(work: Callable[[T], R], items: list[T]) -> tuple[float, list[R]]:
-    """How many items a CPU second, and what came out."""
+def per_cpu_second(work: Callable[[T], object], items: list[T]) -> float:
+    """How many items a CPU second; results are dropped, as a stream's reader drops them."""
     start = time.process_time()
-    results = [work(item) for item in items]
-    return len(items) / (time.process_time() - start), results
+    for item in items:
+        work(item)
+    return len(items) / (time.process_time() - start)
 
 
 def run() -> Result:
     """Time both ways and compare."""
     sent = frames(SEED, FRAMES)
-    encode_rate, raw = per_cpu_second(encode_frame, sent)
-    decode_rate, received = per_cpu_second(decode_frame, raw)
+    raw = [encode_frame(frame) for frame in sent]
+    received = [decode_frame(one).frame for one in raw]
+    encode_rate = per_cpu_second(encode_frame, sent)
+    decode_rate = per_cpu_second(decode_frame, raw)
     return Result(
         name="hj212_codec",
         seed=SEED,
@@ -65,7 +67,7 @@ def run() -> Result:
             Metric("decode_frames_s", "frames/s", decode_rate, "higher"),
         ),
         checks={
-            "every frame comes back equal": [one.frame for one in received] == sent,
+            "every frame comes back equal": received == sent,
             f"encode at least {BOUND_FRAMES_S:,.0f} frames/s": encode_rate >= BOUND_FRAMES_S,
             f"decode at least {BOUND_FRAMES_S:,.0f} frames/s": decode_rate >= BOUND_FRAMES_S,
         },
