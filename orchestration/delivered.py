@@ -82,6 +82,6 @@ def _receipts(state: StateStore, report_id: str, endpoint_id: str) -> str:
     with state.read() as connection:
         rows = connection.execute(statement).all()
     heading = (
-        "| 上报 submission | sha256 | 结果 outcome | 回执 receipt | 时间 received |\n|---|---|---|---|---|\n"
+        "| 回执 receipt | 结果 outcome | 时间 received | 上报 submission | sha256 |\n|---|---|---|---|---|\n"
     )
     return heading + "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)

@@ -173,17 +173,13 @@ def visible(browser: webdriver.Chrome) -> str:
 
 
 def test_the_asset_graph_shows_the_site_from_system_to_report(address, browser):
-    see(
-        browser, f"{address}/asset-groups", "opcua_environment", "erp_main", "regulatory", "export_park_https",
-        picture="1-asset-graph",
-    )  # fmt: skip
+    groups = ("opcua_environment", "erp_main", "regulatory", "export_park_https")
+    see(browser, f"{address}/asset-groups", *groups, picture="1-asset-graph")
 
 
 def test_an_asset_shows_owner_both_languages_and_its_last_extract(address, browser):
-    see(
-        browser, f"{address}/assets/raw/raw_site_register__outlets", "raw_site_register__outlets", "排放口",
-        "environment", EXTRACTED_AT, picture="2-asset",
-    )  # fmt: skip
+    told = ("raw_site_register__outlets", "排放口", "environment", EXTRACTED_AT)
+    see(browser, f"{address}/assets/raw/raw_site_register__outlets", *told, picture="2-asset")
 
 
 def test_a_failed_gate_shows_the_rule_and_the_row(address, browser):
