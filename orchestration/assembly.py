@@ -9,6 +9,7 @@ from orchestration.assets.extracts import extract_assets
 from orchestration.assets.models import model_assets
 from orchestration.assets.operations import operations_assets
 from orchestration.assets.streams import stream_assets
+from orchestration.checks.agreement import agreement_checks
 from orchestration.checks.contracts import contract_checks
 from orchestration.checks.delivery import delivery_checks
 from orchestration.checks.gates import gate_checks
@@ -24,7 +25,7 @@ def build_definitions(location: Location) -> dg.Definitions:
     """The asset graph of one site, from device to receipt."""
     models = model_assets(location)
     gates = gate_checks(location)
-    on_time = delivery_checks(location)
+    afterwards = [*delivery_checks(location), *agreement_checks(location)]
     tick = tick_job(location.settings)
     return dg.Definitions(
         assets=[
@@ -34,8 +35,8 @@ def build_definitions(location: Location) -> dg.Definitions:
             *operations_assets(location),
             *export_assets(location),
         ],
-        asset_checks=[*contract_checks(location), *gates, *on_time],
-        jobs=[*phase_jobs(location, models=models, gates=gates, on_time=on_time), tick],
+        asset_checks=[*contract_checks(location), *gates, *afterwards],
+        jobs=[*phase_jobs(location, models=models, gates=gates, afterwards=afterwards), tick],
         schedules=tick_schedules(location, tick),
         sensors=state_sensors(location),
         resources={"dbt": dbt_resource()},

@@ -31,10 +31,11 @@ def phase_jobs(
     *,
     models: dg.AssetsDefinition,
     gates: Sequence[dg.AssetChecksDefinition],
-    on_time: Sequence[dg.AssetChecksDefinition],
+    afterwards: Sequence[dg.AssetChecksDefinition],
 ) -> list[Any]:
     """One job a phase, in the order of a tick."""
     asked = dg.AssetSelection.checks(*gates)
+    looked_back = dg.AssetSelection.checks(*afterwards)
     selections = {
         EXTRACT: (
             _extracts(location),
@@ -45,13 +46,13 @@ def phase_jobs(
             "检查最近到达的数据段 · Check the segments that arrived last.",
         ),
         MODELS: (
-            dg.AssetSelection.assets(models) - asked,
+            dg.AssetSelection.assets(models) - asked - looked_back,
             "dbt 构建并发布 · Build with dbt, publish what changed.",
         ),
         GATES: (asked, "报告发送前的质量关卡 · The gates before reports."),
         EXPORTS: (_exports(location), "到期报告入发件箱 · Queue the reports that are due."),
         OPERATIONS: (
-            _operations() | dg.AssetSelection.checks(*on_time),
+            _operations() | looked_back,
             "镜像状态、重建目录、检查回执 · Mirror the state store, rebuild the catalogue, check receipts.",
         ),
     }

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import typer
 
-from orchestration.cli import catalog, contract, evidence, exits, processes, readers, reports, site
+from orchestration.cli import (
+    catalog,
+    contract,
+    control_zone,
+    evidence,
+    exits,
+    processes,
+    readers,
+    reports,
+    site,
+)
 from orchestration.cli.output import fail
 from orchestration.site import SettingsError
 
@@ -32,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (site, processes, readers, evidence, reports):
+for module in (site, processes, control_zone, readers, evidence, reports):
     module.register(app)
 app.add_typer(contract.app, name="contract")
 app.add_typer(contract.docs_app, name="docs")
