@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-# Relative. Measured factors agree exactly; computed ones (flow, dust on a dry basis) pair inputs sampled up to
-# 5 s apart, and differed by 0.5 % at most over two hours of the reference plant.
+# Relative. Measured factors agree exactly; computed ones (flow, dust on a dry basis) pair inputs sampled up
+# to 5 s apart, and differed by 0.5 % at most over two hours of the reference plant.
 TOLERANCE = 0.01
 _NORMAL = "N"
 _KEY = ["outlet_id", "factor_code", "period_start_utc"]
@@ -97,12 +97,13 @@ def _sent(observations: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         for value in json.loads(row["values_json"])
         if value["flag"] == _NORMAL and value["value"] is not None
     ]
+    moment = pl.Datetime("us", "UTC")
     schema = pl.Schema(
-        {
-            "outlet_id": pl.String,
-            "factor_code": pl.String,
-            "observed_at_utc": pl.Datetime("us", "UTC"),
-            "value": pl.Float64,
-        }
+        [
+            ("outlet_id", pl.String()),
+            ("factor_code", pl.String()),
+            ("observed_at_utc", moment),
+            ("value", pl.Float64()),
+        ]
     )
     return pl.DataFrame(rows, schema=schema, orient="row")
