@@ -44,9 +44,7 @@ class Sealer:
         self._lock = asyncio.Lock()
         self._since_checkpoint = 0
         directory.mkdir(parents=True, exist_ok=True)
-        self.committed: Committed = load_committed(
-            directory, [self.stream(kind) for kind in ("points", "alarms", "tags")]
-        )
+        self.committed: Committed = load_committed(directory, [self.stream(kind) for kind in KINDS])
 
     def stream(self, kind: str) -> str:
         """The stream's name of a kind."""
@@ -75,8 +73,15 @@ class Sealer:
             self.committed.add(read_manifest(path))
             self._since_checkpoint += 1
             if self._since_checkpoint >= CHECKPOINT_EVERY:
-                await asyncio.to_thread(self.checkpoint)
+                await self._checkpoint_if_possible()
             return path
+
+    async def _checkpoint_if_possible(self) -> None:
+        try:
+            await asyncio.to_thread(self.checkpoint)
+        except OSError:
+            # The segment is sealed: failing now would have its points sealed once more. The next seal tries.
+            _log.exception("writing the marks checkpoint of %s", self._system_id)
 
     def checkpoint(self) -> None:
         """Write the marks checkpoint now."""

@@ -128,6 +128,21 @@ def test_a_refused_write_keeps_the_points_and_their_order(
     asyncio.run(scenario())
 
 
+def test_a_checkpoint_the_disk_refuses_seals_no_point_twice(
+    tmp_path: Path, key: Ed25519PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "CHECKPOINT_EVERY", 2)
+    sealer = sealer_in(tmp_path, key)
+    checkpoint = tmp_path / "marks.json"
+    checkpoint.mkdir()  # no file can be renamed over a folder
+    asyncio.run(seal_points(sealer, 3))
+    assert sequences(tmp_path, STREAM) == [1, 2, 3]
+    assert sealer.committed.rows == {STREAM: 3}
+    checkpoint.rmdir()
+    asyncio.run(seal_points(sealer, 1, first=4))
+    assert load_committed(tmp_path, []).last_sequences == {STREAM: 4}
+
+
 def test_a_seal_whose_caller_is_cancelled_is_not_repeated(tmp_path: Path, key: Ed25519PrivateKey) -> None:
     async def scenario() -> None:
         sealer = sealer_in(tmp_path, key)
