@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SENT_NAME = "sent.json"
 CHECKPOINT_NAME = "marks.json"
 CLEAN_EVERY_S = 600.0
+LIST_EVERY_S = 60.0
 
 
 class Sender:
@@ -38,6 +39,7 @@ class Sender:
         self._drop_dir = drop_dir
         self._retain_s = retain_hours * 3600
         self._cleaned_at = time.monotonic()
+        self._listed_at: dict[str, float] = {}
         self._turn = threading.Lock()
 
     def send_once(self) -> int:
@@ -82,15 +84,26 @@ class Sender:
             yield from sorted(path for path in self._state_dir.iterdir() if path.is_dir())
 
     def _send_stream(self, system_dir: Path, stream: str, sent: dict[str, int]) -> int:
-        number = sent.get(stream, 0)
-        begun = number
-        # Probing for the next number instead of listing: a stream's folder holds days of segments.
-        while manifest_path(system_dir, stream, number + 1).exists():
-            number += 1
+        count = 0
+        while (number := self._next(system_dir, stream, sent.get(stream, 0))) is not None:
             self._copy(system_dir, stream, number)
             sent[stream] = number
             _write_sent(system_dir, sent)
-        return number - begun
+            count += 1
+        return count
+
+    def _next(self, system_dir: Path, stream: str, number: int) -> int | None:
+        """The first segment after a number; past numbers that are gone, which the far side will tell of."""
+        if manifest_path(system_dir, stream, number + 1).exists():
+            return number + 1
+        # Listing is rare: a stream's folder holds days of segments.
+        listed_at = self._listed_at.get(stream)
+        if listed_at is not None and time.monotonic() - listed_at < LIST_EVERY_S:
+            return None
+        self._listed_at[stream] = time.monotonic()
+        later = next((found for found in sequences(system_dir, stream) if found > number), None)
+        # One sealed while the folder was listed may have been passed over.
+        return number + 1 if manifest_path(system_dir, stream, number + 1).exists() else later
 
     def _copy(self, system_dir: Path, stream: str, number: int) -> None:
         source = manifest_path(system_dir, stream, number)
@@ -126,10 +139,7 @@ def _read_sent(system_dir: Path) -> dict[str, int]:
 
 
 def _write_sent(system_dir: Path, sent: dict[str, int]) -> None:
-    # Not fsynced: after a power cut some segments are sent twice, and the receiver knows them.
-    temporary = system_dir / f".{SENT_NAME}.tmp"
-    temporary.write_text(json.dumps(sent, sort_keys=True), encoding="utf-8")
-    temporary.replace(system_dir / SENT_NAME)
+    write_durably(system_dir / SENT_NAME, json.dumps(sent, sort_keys=True).encode())
 
 
 def _read_checkpointed(system_dir: Path) -> dict[str, int]:

@@ -268,6 +268,30 @@ def test_an_operator_can_order_segments_again(tmp_path: Path) -> None:
     assert handed(receiver(tmp_path / "drop").ready({STREAM: 1})) == [2, 3]
 
 
+def test_segments_deleted_before_they_were_sent_hold_nothing_back(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / SYSTEM
+    seal(folder, 1, 2, 3, 4)
+    for file in (folder / STREAM).glob("00000000000[23].*"):
+        file.unlink()
+    sender = Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1)
+    assert sender.send_once() == 2
+    assert sender.send_once() == 0
+    seconds = Seconds()
+    found = receiver(tmp_path / "drop", seconds)
+    assert handed(found.ready({})) == [1]
+    seconds.now += 6
+    assert found.ready({}).gaps == [Gap(STREAM, 2), Gap(STREAM, 3)]
+
+
+def test_a_lost_sent_mark_sends_again_what_is_still_here(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / SYSTEM
+    seal(folder, 1, 2, 3)
+    Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1).send_once()
+    (folder / "sent.json").unlink()
+    (folder / STREAM / "000000000001.json").unlink()  # past retention
+    assert Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1).send_once() == 2
+
+
 def test_only_old_sent_and_checkpointed_segments_are_deleted_and_never_the_last(tmp_path: Path) -> None:
     system = tmp_path / "state" / SYSTEM
     seal(system, *range(1, 8))
