@@ -13,7 +13,7 @@ from functools import cache
 
 from ingestion.outlets import Outlet, OutletPoint
 from transforms.emission import gas_flow_actual_m3_h, gas_flow_standard_dry_nm3_h
-from transforms.gas_conditions import to_dry_basis, to_standard_condition
+from transforms.gas_conditions import ZERO_CELSIUS_K, to_dry_basis, to_standard_condition
 from transforms.marks import COMMUNICATION_FAULT, INSTRUMENT_FAULT, NORMAL, sample_mark, status_mark
 from transforms.oxygen import to_reference_oxygen
 from transforms.reference import read_reference
@@ -124,7 +124,7 @@ def _state_code(outlet: Outlet, fresh: Mapping[Tag, Sample]) -> int | None:
     sample = fresh.get((point.system_id, point.tag_id)) if point else None
     if sample is None or sample.value is None or status_mark(sample.status_code) is not None:
         return None
-    return int(sample.value)
+    return int(sample.value) if math.isfinite(sample.value) else None
 
 
 def _read(
@@ -210,10 +210,13 @@ def _oxygen_dry(outlet: Outlet, readings: Mapping[str, _Reading]) -> float | Non
 
 
 def _conditions(readings: Mapping[str, _Reading]) -> tuple[float, float, float] | None:
-    """Temperature in °C, static and barometric pressure in Pa; none where one of them is not known."""
+    """Temperature in °C, static and barometric pressure in Pa; none where a gas cannot have them."""
     temperature, static = _normal(readings, _TEMPERATURE), _normal(readings, _PRESSURE)
     barometric = _normal(readings, _BAROMETER)
     if temperature is None or static is None or barometric is None:
+        return None
+    # A station that starts up shows zeros as Good, and a tag need not have a range.
+    if temperature <= -ZERO_CELSIUS_K or static + barometric <= 0:
         return None
     return temperature, static * _PA_PER_KPA, barometric * _PA_PER_KPA
 

@@ -150,6 +150,27 @@ def test_what_needs_a_missing_condition_is_not_computed_and_not_normal() -> None
     assert found["a21002"].flag == "N"
 
 
+@pytest.mark.parametrize("state", [float("nan"), float("inf")])
+def test_an_instrument_state_that_is_no_number_counts_as_unknown(state: float) -> None:
+    unknown = observed(STATE=None)
+    found = observed(STATE=Sample(AT, state, GOOD))
+    assert {code: value.flag for code, value in found.items()} == {
+        code: value.flag for code, value in unknown.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [{"BARO": 0.0, "PRESSURE": 0.0}, {"BARO": 101_325.0, "PRESSURE": -101_325.0}, {"TEMP": -273.0}],
+    ids=["zeros of a start-up", "vacuum", "absolute zero"],
+)
+def test_conditions_no_gas_can_have_compute_nothing_and_stop_nothing(conditions: dict[str, float]) -> None:
+    found = observed({}, **{tag: Sample(AT, value, GOOD) for tag, value in conditions.items()})
+    assert (found["a34013"].value, found["a34013"].flag) == (None, "D")
+    assert (found["a00000"].value, found["a00000"].flag) == (None, "D")
+    assert found["a21002"].value == 80.0
+
+
 @pytest.mark.parametrize("oxygen", [Sample(AT, 20.9, GOOD), Sample(AT, 6.0, BAD_SENSOR), None])
 def test_without_usable_oxygen_there_is_no_converted_value(oxygen: Sample | None) -> None:
     found = observed(O2=oxygen)
