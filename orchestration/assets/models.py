@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 
+from orchestration.column_lineage import ColumnLineage
 from orchestration.dbt_translator import ChemLinkTranslator
 from orchestration.failures import told_to_dagster
 from orchestration.location import Location
@@ -32,17 +33,19 @@ def model_assets(location: Location) -> dg.AssetsDefinition:
         pool="duckdb",
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        target = location.settings.var / "dbt"  # kept, so that dbt parses only what changed
         invocation = dbt.cli(
             _arguments(location, context),
             context=context,
             raise_on_error=False,
-            target_path=location.settings.var / "dbt",  # kept, so that dbt parses only what changed
+            target_path=target,
         )
         events = list(invocation.stream())
         built = {key for event in events if (key := _key_of(event, context)) is not None}
         with told_to_dagster():
             published = publish_models(location, built)
-        yield from (_with_publication(event, context, published) for event in events)
+        lineage = ColumnLineage(target).of_models()
+        yield from (_with_metadata(event, context, published, lineage) for event in events)
         _raise_on_failure(invocation)
 
     return models
@@ -64,12 +67,20 @@ def _key_of(event: Any, context: dg.AssetExecutionContext) -> dg.AssetKey | None
     return None
 
 
-def _with_publication(
-    event: Any, context: dg.AssetExecutionContext, published: Mapping[dg.AssetKey, Published]
+def _with_metadata(
+    event: Any,
+    context: dg.AssetExecutionContext,
+    published: Mapping[dg.AssetKey, Published],
+    lineage: Mapping[dg.AssetKey, dg.TableColumnLineage],
 ) -> Any:
+    """The event of a model with what was published of it and where its columns come from."""
     key = _key_of(event, context)
-    report = published.get(key) if key is not None else None
-    return event if report is None else event.with_metadata({**event.metadata, **report.metadata()})
+    if key is None:
+        return event
+    added: dict[str, Any] = published[key].metadata() if key in published else {}
+    if key in lineage:
+        added["dagster/column_lineage"] = lineage[key]
+    return event.with_metadata({**event.metadata, **added})
 
 
 def _raise_on_failure(invocation: DbtCliInvocation) -> None:
