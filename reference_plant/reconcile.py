@@ -126,13 +126,13 @@ def compare_province(site_dir: Path, lake: LakePaths, command: str) -> Compariso
     """Values of one HJ 212 command: the regulatory table against what the province stored."""
     table = PROVINCE[command]
     sent = _acknowledged(site_dir, table)
-    decimals = _factor_decimals()
+    decimals, amounts = _factor_decimals("decimals"), _factor_decimals("amount_decimals")
     rows = tables.read(lake.table("regulatory", table)).to_pylist()
     expected = [
         fact
         for row in rows
         if (row["outlet_id"], row["period_start_utc"]) in sent
-        for fact in _province_facts(row, decimals[row["factor_code"]])
+        for fact in _province_facts(row, decimals[row["factor_code"]], amounts.get(row["factor_code"], 0))
     ]
     held = _query(
         site_dir / "var" / "plant" / "receivers" / "province.sqlite",
@@ -147,11 +147,11 @@ def compare_province(site_dir: Path, lake: LakePaths, command: str) -> Compariso
     return _facts_compared(f"省平台 {command}", f"province {command}", expected, found)
 
 
-def _province_facts(row: dict[str, Any], decimals: int) -> Iterable[Fact]:
+def _province_facts(row: dict[str, Any], decimals: int, amount_decimals: int) -> Iterable[Fact]:
     at = row["period_start_utc"].astimezone(ZONE).strftime("%Y%m%d%H%M%S")
     for field, column in FIELDS.items():
         if row[column] is not None:
-            value = _rounded(row[column], decimals)
+            value = _rounded(row[column], amount_decimals if field == "Cou" else decimals)
             yield row["mn"], at, row["factor_code"], field, value, row["data_flag"]
 
 
@@ -160,7 +160,7 @@ def compare_real_time(site_dir: Path) -> Comparison:
     state = site_dir / "var" / "state.db"
     observed = _query(state, "select outlet_id, observed_at_utc, values_json from stream_observations", ())
     mn = _device_numbers(site_dir)
-    decimals = _factor_decimals()
+    decimals = _factor_decimals("decimals")
     expected = [
         (mn[outlet], _local(at), value["factor_code"], "Rtd", number, value["flag"])
         for outlet, at, text in observed
@@ -185,7 +185,7 @@ def compare_park(site_dir: Path, lake: LakePaths) -> Comparison:
     """Rows of the hourly park report: the regulatory table against the newest revision the park stored."""
     sent = {start for _, start in _acknowledged(site_dir, "reg_park__outlet_hourly")}
     rows = tables.read(lake.table("regulatory", "reg_park__outlet_hourly")).to_pylist()
-    decimals = _factor_decimals()
+    decimals = _factor_decimals("decimals")
     expected = [
         _park_fact(_as_sent(row, decimals[row["factor_code"]]), row["period_start_utc"].astimezone(UTC))
         for row in rows
@@ -247,8 +247,8 @@ def _facts_compared(
     )
 
 
-def _factor_decimals() -> dict[str, int]:
-    return {row["factor_code"]: int(row["decimals"]) for row in read_reference("hj212_factors")}
+def _factor_decimals(column: str) -> dict[str, int]:
+    return {row["factor_code"]: int(row[column]) for row in read_reference("hj212_factors") if row[column]}
 
 
 def _device_numbers(site_dir: Path) -> dict[str, str]:

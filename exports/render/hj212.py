@@ -23,8 +23,9 @@ _STEP = timedelta(milliseconds=1)
 _UPLOAD_FLAG = 5  # version 2017, answer wanted
 
 # Field on the wire, column of the regulatory tables; the order is the order in a group.
+_TOTAL = "Cou"
 _PERIOD_FIELDS = (
-    ("Cou", "cou_value"),
+    (_TOTAL, "cou_value"),
     ("Min", "min_value"),
     ("Avg", "avg_value"),
     ("Max", "max_value"),
@@ -143,7 +144,7 @@ def _group(row: Mapping[str, Any], flag: str, fields: Sequence[tuple[str, str]],
     code = row["factor_code"]
     places = decimals_of(code, decimals)
     values = [
-        (f"{code}-{name}", fixed(row[column], places))
+        (f"{code}-{name}", fixed(row[column], places.amount if name == _TOTAL else places.value))
         for name, column in fields
         if row.get(column) is not None
     ]

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
 
 from exports.errors import RenderError
 from transforms.reference import read_reference
 
-Decimals = Mapping[str, int]  # by factor code, in the order of the factor list
+
+class Places(NamedTuple):
+    """How many decimals a factor's values and its period totals are written with."""
+
+    value: int
+    amount: int
+
+
+Decimals = Mapping[str, Places]  # by factor code, in the order of the factor list
 
 
 def factor_decimals() -> Decimals:
     """Decimals of every factor in the shared factor list, in its order."""
-    return {row["factor_code"]: int(row["decimals"]) for row in read_reference("hj212_factors")}
+    return {
+        row["factor_code"]: Places(int(row["decimals"]), int(row["amount_decimals"] or 0))
+        for row in read_reference("hj212_factors")
+    }
 
 
 def fixed(value: float, decimals: int) -> str:
@@ -30,8 +42,8 @@ def fixed(value: float, decimals: int) -> str:
     return f"{abs(rounded) if rounded == 0 else rounded:f}"
 
 
-def decimals_of(factor_code: str, decimals: Decimals) -> int:
-    """How many decimals a factor's values are written with.
+def decimals_of(factor_code: str, decimals: Decimals) -> Places:
+    """How many decimals a factor's numbers are written with.
 
     Raises:
         RenderError: the factor list does not hold it.

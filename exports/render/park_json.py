@@ -86,7 +86,7 @@ def _read(content: bytes) -> dict[str, Any]:
 
 
 def _row(row: Mapping[str, Any], decimals: Decimals) -> dict[str, Any]:
-    places = decimals_of(row["factor_code"], decimals)
+    places = decimals_of(row["factor_code"], decimals).value
     return {
         **{name: row[name] for name in _TEXTS},
         **{name: _number(row[name], places) for name in _VALUES},
