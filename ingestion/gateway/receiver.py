@@ -133,11 +133,14 @@ class Receiver:
         self._hand_on(folder.name, position, [number for number in numbers if number > position], arrivals)
 
     def _hand_on(self, stream: str, position: int, numbers: list[int], arrivals: Arrivals) -> None:
-        expected = position + 1
+        expected, is_waiting = position + 1, False
         for number in numbers[:SEGMENTS_PER_CALL]:
             missing = range(expected, number)
             if missing and not self._has_waited(stream, expected):
-                return
+                is_waiting = True
+            if is_waiting:
+                expected = number + 1  # only to time the holes after: they wait together, not one by one
+                continue
             segment = self._verify(manifest_path(self._inbox, stream, number), arrivals, is_refill=False)
             if segment is None:
                 # Refused or not whole yet: from here on the number is missing like any other.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.gateway.receiver import Arrivals, Gap, Receiver
@@ -87,6 +87,17 @@ def test_a_missing_number_is_waited_for_then_reported_and_the_later_ones_handed_
     arrivals = found.ready({})
     assert handed(arrivals) == [1, 4]
     assert arrivals.gaps == [Gap(STREAM, 2), Gap(STREAM, 3)]
+
+
+def test_several_missing_numbers_are_waited_for_together(tmp_path: Path) -> None:
+    seconds = Seconds()
+    seal(tmp_path / "in", 2, 4, 5, 8)
+    found = receiver(tmp_path / "in", seconds)
+    assert found.ready({}) == Arrivals()
+    seconds.now += 5
+    arrivals = found.ready({})
+    assert handed(arrivals) == [2, 4, 5, 8]
+    assert [gap.sequence for gap in arrivals.gaps] == [1, 3, 6, 7]
 
 
 def test_a_number_that_comes_in_time_is_no_gap(tmp_path: Path) -> None:
@@ -208,6 +219,7 @@ def test_a_hostile_folder_or_link_is_quarantined_unread(tmp_path: Path) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
+@example(1200315)  # three holes, of which the last was seen early
 def test_whatever_the_gateway_does_each_segment_is_landed_once_or_stays_a_gap(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
