@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from exports.errors import ExportError, SpecError
 from exports.secrets import SiteSecrets
@@ -170,7 +171,7 @@ def load_endpoints(
         try:
             endpoints[stem] = EndpointSpec.model_validate(declared)
         except ValidationError as error:
-            faults.append(f"{stem}.yml: {error}")
+            faults += [f"{stem}.yml: {_told(found)}" for found in error.errors()]
         if declared.get("endpoint_id") != stem:
             faults.append(
                 f"{stem}.yml: endpoint_id is {declared.get('endpoint_id')!r}; expected the file's name"
@@ -181,8 +182,19 @@ def load_endpoints(
     return endpoints
 
 
+def _told(fault: ErrorDetails) -> str:
+    """One fault of a file: the key, what is wrong with it, what was found."""
+    key = ".".join(map(str, fault["loc"])) or "file"
+    found = "" if fault["type"] in ("missing", "extra_forbidden") else f", found {fault['input']!r}"
+    return f"{key}: {fault['msg']}{found}"
+
+
 def _read_mapping(path: Path) -> dict[str, Any]:
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        msg = f"{path}: not readable as YAML: {error}; correct the file"
+        raise SpecError(msg) from error
     if not isinstance(found, dict):
         msg = f"{path}: expected a mapping of endpoint settings, found {type(found).__name__}"
         raise SpecError(msg)

@@ -49,7 +49,10 @@ def prove(state: StateStore, site_id: str, idempotency_key: str) -> dict[str, An
             select(submissions).where(submissions.c.idempotency_key == idempotency_key)
         ).first()
         if row is None:
-            msg = f"proving {idempotency_key}: the outbox holds no such submission; look the key up there"
+            msg = (
+                f"proving {idempotency_key}: it is no file, and the outbox holds no such submission; "
+                "the keys are column idempotency_key of ops.ops_submissions"
+            )
             raise ExportError(msg)
         note = conn.execute(
             select(merkle_checkpoints).order_by(merkle_checkpoints.c.tree_size.desc()).limit(1)

@@ -83,7 +83,7 @@ def query(catalog: Path, sql: str) -> pa.Table:
         try:
             return connection.execute(sql).to_arrow_table()
         except duckdb.Error as error:
-            msg = f"asking {catalog.name}: {error}"
+            msg = f"asking {catalog.name}: {error}\nCorrect the query; `show all tables` lists what there is."
             raise LakeError(msg) from error
 
 

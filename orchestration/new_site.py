@@ -6,6 +6,7 @@ The register and mapping files get their headings from the contracts, so that th
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -39,13 +40,18 @@ class NewSite:
         """The values of the template's placeholders."""
         return {
             "SITE_ID": self.site_id,
-            "LABEL_ZH": self.label_zh,
-            "LABEL_EN": self.label_en,
+            "LABEL_ZH": _quoted(self.label_zh),
+            "LABEL_EN": _quoted(self.label_en),
             "KIND": self.kind,
-            "PARK": self.park or "null",
-            "COUNTY": self.county,
+            "PARK": _quoted(self.park),
+            "COUNTY": _quoted(self.county),
             "FIRST_DATE": self.first_date.isoformat(),
         }
+
+
+def _quoted(text: str | None) -> str:
+    """Text as YAML reads it back, whatever letters it holds: JSON is YAML."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def make_site(folder: Path, new: NewSite) -> list[Path]:
@@ -80,7 +86,7 @@ def _write_headings(folder: Path) -> list[Path]:
     written = [_write_heading(folder / "tags" / "example.csv.template", TAG_COLUMNS)]
     for contract in load_contracts(CONTRACTS / "site_register"):
         place = "mappings" if contract.table == "code_mappings" else "registers"
-        columns = tuple(column.name for column in contract.columns)
+        columns = tuple(column.source_name for column in contract.columns)
         written.append(_write_heading(folder / place / f"{contract.table}.csv", columns))
     return written
 

@@ -10,14 +10,22 @@ from orchestration.services import state_store
 from orchestration.settings import Settings
 
 
+class BundleError(ValueError):
+    """A file that was given as a proof bundle is none."""
+
+
 def make_bundle(settings: Settings, submission: str) -> dict[str, Any]:
-    """The proof bundle in the file called `submission`, or of the submission with that key."""
+    """The proof bundle in the file called `submission`, or of the submission with that key.
+
+    Raises:
+        BundleError: the file is no bundle.
+        ExportError: no submission has that key, or the log does not hold it yet.
+    """
     from exports.proofs import prove
 
     path = Path(submission)
     if path.is_file():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return _read_bundle(path)
     with state_store(settings) as state:
         return prove(state, settings.site.site_id, submission)
 
@@ -28,6 +36,20 @@ def verify_bundle(settings: Settings, bundle: dict[str, Any]) -> tuple[str, ...]
     from exports.proofs import verify
 
     return verify(bundle, log_sign_key(log_key_path(settings)).public_key()).faults
+
+
+def _read_bundle(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        found = error
+    if not isinstance(found, dict):
+        msg = (
+            f"reading proof bundle {path}: found {found!r:.80}, expected the JSON object that "
+            "`chemlink verify KEY --save FILE` writes"
+        )
+        raise BundleError(msg)
+    return found
 
 
 def log_key_path(settings: Settings) -> Path:

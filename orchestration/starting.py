@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from orchestration import supervisor
-from orchestration.processes import process_specs
+from orchestration.processes import ProcessSpec, process_specs
 from orchestration.settings import Settings
 
 READY_WITHIN_S = 90.0
@@ -27,18 +27,24 @@ def supervise(settings: Settings, only: Sequence[str] = ()) -> None:
     Raises:
         StartError: a name is no process of this site.
     """
-    specs = process_specs(settings)
-    unknown = set(only) - {spec.name for spec in specs}
-    if unknown:
-        msg = f"{sorted(unknown)} are no processes of this site; it has {[spec.name for spec in specs]}"
-        raise StartError(msg)
+    specs = _chosen(settings, only)
     prepare(settings)
     supervisor.Supervisor(
-        [spec for spec in specs if not only or spec.name in only],
+        specs,
         run_dir=settings.run_dir,
         log_dir=settings.log_dir,
         environment=settings.child_environment(),
     ).run()
+
+
+def _chosen(settings: Settings, only: Sequence[str]) -> list[ProcessSpec]:
+    specs = process_specs(settings)
+    unknown = sorted(set(only) - {spec.name for spec in specs})
+    if unknown:
+        names = ", ".join(spec.name for spec in specs)
+        msg = f"no process of this site is called {', '.join(unknown)}; it has {names}"
+        raise StartError(msg)
+    return [spec for spec in specs if not only or spec.name in only]
 
 
 def prepare(settings: Settings) -> None:
@@ -60,8 +66,9 @@ def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
 
     Raises:
         AlreadyRunningError: it runs already.
-        StartError: the UI's port is taken, or the UI did not answer in time.
+        StartError: a name is no process of this site, the UI's port is taken, or it did not answer in time.
     """
+    _chosen(settings, only)  # a wrong name is told here and not in the supervisor's log
     port = settings.site.webserver_port
     if supervisor.is_running(settings.run_dir):
         msg = f"site {settings.site.site_id} is already running; see `chemlink status`"

@@ -48,6 +48,6 @@ def _read(path: Path, half: str, load: Callable[[bytes], object]) -> object:
     except (OSError, ValueError, TypeError) as error:
         msg = (
             f"reading {half} key {path}: {error}; expected a PEM file with an Ed25519 {half} key, "
-            "as the site's init command makes"
+            "as `chemlink keys` makes"
         )
         raise KeyFileError(msg) from error

@@ -6,12 +6,11 @@ It offers no service and listens on nothing; the business zone cannot reach it.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ingestion.collector.exclusion import hold_state
 from ingestion.collector.settings import load_settings
 from ingestion.collector.system import SystemCollector
 from ingestion.gateway.sender import Sender
@@ -20,7 +19,6 @@ from protocols.clock import load_clock
 from protocols.keys import load_sign_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ingestion.collector.settings import CollectorSettings
@@ -28,10 +26,6 @@ if TYPE_CHECKING:
 SEND_EVERY_S = 0.2
 SEND_AGAIN_S = 5.0
 _log = logging.getLogger(__name__)
-
-
-class AlreadyRunningError(RuntimeError):
-    """Another collector writes the same streams."""
 
 
 async def run_collector(config_path: Path, stop: asyncio.Event | None = None) -> None:
@@ -47,7 +41,7 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
     settings = load_settings(config_path)
     clock = load_clock(settings.clock)
     sign_key = load_sign_key(settings.pki.sign_key)
-    with _only_one(settings.state_dir):
+    with hold_state(settings.state_dir, "starting the collector"):
         systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
         workers = [asyncio.create_task(system.run()) for system in systems]
         sender = _sender(settings)
@@ -106,15 +100,3 @@ async def _send_once(sender: Sender) -> bool:
         _log.exception("sending through the gateway")
         return False
     return True
-
-
-@contextmanager
-def _only_one(state_dir: Path) -> Iterator[None]:
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"starting the collector: another holds {lock.name}; end it first, two double all points"
-            raise AlreadyRunningError(msg) from error
-        yield

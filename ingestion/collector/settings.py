@@ -115,9 +115,10 @@ def load_settings(path: Path) -> CollectorSettings:
     try:
         found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        msg = f"reading collector settings {path}: {error}"
+        msg = f"reading collector settings {path}: {error}; expected the YAML that `chemlink init` writes"
         raise SettingsError(msg) from error
     if isinstance(found, dict):
+        _require_servers(path, found)
         found.setdefault(
             "pki", {}
         )  # here and not in the class: its paths are resolved against this file's folder
@@ -132,3 +133,13 @@ def load_settings(path: Path) -> CollectorSettings:
         msg = f"reading collector settings {path}: servers {names} name a system twice; each has own streams"
         raise SettingsError(msg)
     return settings
+
+
+def _require_servers(path: Path, found: dict[str, Any]) -> None:
+    if found.get("servers"):
+        return
+    msg = (
+        f"reading collector settings {path}: servers names no OPC UA server; uncomment the example there and "
+        "write your server's system_id, url and tag table"
+    )
+    raise SettingsError(msg)

@@ -19,8 +19,18 @@ from orchestration.cli import (
     site,
 )
 from orchestration.cli.output import fail
-from orchestration.site import SettingsError
 
+# Errors that say that a file of the site is wrong; by name, so that nothing is imported to tell.
+SETTINGS_ERRORS = {
+    "orchestration.site.SettingsError",
+    "orchestration.generated.NotManualError",
+    "orchestration.proving.BundleError",
+    "ingestion.collector.settings.SettingsError",
+    "ingestion.collector.tag_table.TagTableError",
+    "ingestion.errors.RegistryError",
+    "exports.errors.SpecError",
+    "protocols.keys.KeyFileError",
+}
 OUR_PACKAGES = {
     "lake",
     "contracts",
@@ -53,12 +63,12 @@ def main() -> None:
     """Run the command line; errors of ours are told in one message, anything else keeps its traceback."""
     try:
         app()
-    except SettingsError as error:
-        _end(error, exits.ExitCode.USAGE)
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in OUR_PACKAGES:
+        kind = type(error)
+        if kind.__module__.split(".")[0] not in OUR_PACKAGES:
             raise
-        _end(error, exits.ExitCode.FAILURE)
+        is_settings = f"{kind.__module__}.{kind.__qualname__}" in SETTINGS_ERRORS
+        _end(error, exits.ExitCode.USAGE if is_settings else exits.ExitCode.FAILURE)
 
 
 def _end(error: Exception, code: exits.ExitCode) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from orchestration.cli.exits import ExitCode
 from orchestration.cli.options import SiteOption
-from orchestration.cli.output import fail, say
+from orchestration.cli.output import fail, say, writing
 
 app = typer.Typer(help="Contracts and what is made from them 数据合同.", no_args_is_help=True)
 docs_app = typer.Typer(help="Generated pages 自动生成的文档.", no_args_is_help=True)
@@ -42,7 +42,9 @@ def check() -> None:
 
 @app.command()
 def template(
-    table: Annotated[str, typer.Argument(help="Raw table kept by hand 人工填报表.")],
+    table: Annotated[
+        str, typer.Argument(help="Raw table kept by hand, e.g. raw_lab_manual__water_results 人工填报表.")
+    ],
     target: Annotated[Path, typer.Argument(help="Workbook to write 输出工作簿.")],
     site: SiteOption = None,
 ) -> None:
@@ -53,7 +55,8 @@ def template(
     from orchestration.generated import write_template
     from orchestration.settings import load_settings
 
-    write_template(load_settings(site), table, target)
+    with writing(target):
+        write_template(load_settings(site), table, target)
     say(str(target))
 
 

@@ -67,10 +67,11 @@ def resend(
         print_json({**vars(report), "absent": report.absent})
     else:
         say(
-            f"{stream} {first}–{last}: sent again 已重发 {report.sent}, no longer here 本机已无 {report.absent}"
+            f"{stream} {first}–{last}: sent again 已重发 {report.sent}, "
+            f"no longer here 本机已无 {report.absent}"
         )
         if report.absent:
-            say("→ 超过保留期的段无法重发；该时段可从 OPC UA 历史补采或按缺失数据处理")
+            say("→ 超过 retain_hours 的段无法重发，其覆盖的时段按缺失数据处理")
             say("  Segments past retain_hours are gone; treat the time they cover as missing data")
     if report.absent:
         raise typer.Exit(ExitCode.PROBLEMS)

@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    subject: Annotated[str | None, typer.Argument(help="A tag or outlet to follow 位号或排口.")] = None,
+    subject: Annotated[
+        str | None, typer.Argument(help="A tag or outlet to follow, e.g. DA001 位号或排放口.")
+    ] = None,
     site: SiteOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +74,8 @@ def findings(
             say(f"[{row['severity']}] {row['kind']} · {row['subject']} (since {row['opened_at_utc']})")
             say(f"  {row['cause_zh']} → {row['remedy_zh']}")
             say(f"  {row['cause_en']} → {row['remedy_en']}")
-        say(f"{len(rows)} open findings 待处理问题")
+        of_kind = f" of kind {kind} 类别" if kind else ""
+        say(f"{len(rows)} open findings 待处理问题{of_kind}")
     if any(row["severity"] == "error" for row in rows):
         raise typer.Exit(ExitCode.PROBLEMS)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -42,6 +44,20 @@ def fail(message: str, code: ExitCode = ExitCode.FAILURE) -> NoReturn:
     """Print `message` to standard error and end with `code`."""
     typer.secho(message, err=True, fg=typer.colors.RED)
     raise typer.Exit(code)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell in one message, and as wrong usage, that `path` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        fail(
+            f"chemlink: writing {path}: {reason}; give a path in a folder that exists and may be written to "
+            "无法写入，请换用已存在且可写的目录",
+            ExitCode.USAGE,
+        )
 
 
 def _plain(value: Any) -> Any:

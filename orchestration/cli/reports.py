@@ -10,9 +10,10 @@ import typer
 
 from orchestration.cli.exits import ExitCode
 from orchestration.cli.options import JsonOption, SiteOption
-from orchestration.cli.output import fail, print_json, print_table, say
+from orchestration.cli.output import fail, print_json, print_table, say, writing
 
 GROUP = "Reports 上报"
+_KEYS = 'keys 键: chemlink sql "select idempotency_key from ops.ops_submissions"'
 _COLUMNS = {
     "report 报告": "report_id",
     "endpoint 接收端": "endpoint_id",
@@ -79,7 +80,10 @@ def ledger(
         if submission is not None:
             history = history_of(exports, submission)
             if history is None:
-                fail(f"no submission has the key {submission!r} 没有这次上报", ExitCode.USAGE)
+                fail(
+                    f"chemlink: no submission has the key {submission!r} 没有这次上报; {_KEYS}",
+                    ExitCode.USAGE,
+                )
             print_json(asdict(history))
             return
         lines = delivery_report(exports, load_location(settings).reports, first_open_instant(settings))
@@ -106,7 +110,8 @@ def verify(
     settings = load_settings(site)
     bundle = make_bundle(settings, submission)
     if save is not None:
-        save.write_text(json.dumps(bundle, ensure_ascii=False, indent=1), encoding="utf-8")
+        with writing(save):
+            save.write_text(json.dumps(bundle, ensure_ascii=False, indent=1), encoding="utf-8")
         say(str(save))
     faults = verify_bundle(settings, bundle)
     if faults:

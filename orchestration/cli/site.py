@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.options import JsonOption, SiteOption
-from orchestration.cli.output import print_json, say
+from orchestration.cli.output import print_json, say, writing
 
 GROUP = "Site 站点"
 
@@ -42,10 +42,13 @@ def init(
     """
     from orchestration.new_site import NewSite, make_site
 
-    site_id = "".join(letter if letter.isalnum() else "_" for letter in folder.resolve().name.lower())
+    name = folder.resolve().name.lower()
+    site_id = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
     today = datetime.now().astimezone().date()
     new = NewSite(f"site_{site_id}", label_zh, label_en, kind.value, park, county, today)
-    for path in make_site(folder, new):
+    with writing(folder):
+        written = make_site(folder, new)
+    for path in written:
         say(str(path))
     say(f"Next 下一步: read {folder / 'README.md'}, then `chemlink doctor --site {folder}`")
 
@@ -65,4 +68,5 @@ def migrate(site: SiteOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(asdict(report))
     else:
-        say(str(report))
+        say(f"state store 状态库: {report.from_revision or 'none 无'} → {report.to_revision}")
+        say(f"lake layout 湖布局: {report.from_layout or 'none 无'} → {report.to_layout}")

@@ -188,11 +188,17 @@ def _delivery(location: Location) -> Iterator[Diagnosis]:
 
 
 def _unknown(register: Register, subject: str) -> Diagnosis:
-    known = ", ".join(row["outlet_id"] for row in register.outlets) or "—"
+    known = ", ".join(row["outlet_id"] for row in register.outlets)
     return wrong(
         subject,
-        (f"既不是位号也不是排口；排口有 {known}", f"neither a tag nor an outlet; outlets are {known}"),
-        ("核对拼写，位号见 tags/*.csv", "check the spelling; tags are in tags/*.csv"),
+        (
+            f"既不是位号也不是排口；已登记排口：{known or '无'}",
+            f"neither a tag nor an outlet; registered outlets: {known or 'none'}",
+        ),
+        (
+            "核对拼写；位号在 tags/*.csv，排口在 registers/outlets.csv",
+            "check the spelling; tags are in tags/*.csv, outlets in registers/outlets.csv",
+        ),
     )
 
 

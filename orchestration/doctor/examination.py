@@ -11,6 +11,7 @@ from orchestration.doctor.chain import examine_chain, read_register
 from orchestration.doctor.diagnosis import Diagnosis, well, wrong
 from orchestration.doctor.flow import examine_flow
 from orchestration.doctor.machine import examine_machine
+from orchestration.doctor.setup import examine_setup
 from orchestration.findings import missing_endpoints
 from orchestration.location import Location, load_location
 from orchestration.services import state_store
@@ -34,6 +35,7 @@ def examine(settings: Settings, subject: str | None = None) -> list[Diagnosis]:
             return list(examine_chain(location, state, subject))
         return [
             *_site(location),
+            *examine_setup(location),
             *_mandatory(location, state),
             *examine_machine(settings, state),
             *examine_flow(location, state),

@@ -60,7 +60,12 @@ def _gaps(state: StateStore) -> Iterator[Diagnosis]:
         yield wrong(
             f"stream {stream}",
             (f"缺 {count} 个数据段", f"{count} segments are missing"),
-            ("在控制区命令采集器重发", "order the collector, in the control zone, to send them again"),
+            (
+                "编号见 chemlink findings --kind stream_gap；"
+                f"在控制区用 chemlink resend --stream {stream} 重发",
+                "`chemlink findings --kind stream_gap` has the numbers; in the control zone run "
+                f"`chemlink resend --stream {stream}`",
+            ),
         )
 
 

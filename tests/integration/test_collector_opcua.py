@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from asyncua import ua
 
-from ingestion.collector.run import AlreadyRunningError, run_collector
+from ingestion.collector.exclusion import AlreadyRunningError
+from ingestion.collector.run import run_collector
 from protocols.keys import load_verify_key
 from protocols.opcua_time import UNIX_EPOCH_TICKS
 from protocols.segments import manifest_path, read_table, sequences, verify_segment
