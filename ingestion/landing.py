@@ -18,7 +18,7 @@ from ingestion import landing_state
 from ingestion.gateway.quarantine import Quarantine
 from ingestion.gateway.receiver import Arrivals, Receiver, VerifiedSegment
 from ingestion.hot_rules import HotRules, store_observations
-from ingestion.landing_commit import land_batch, raw_table, stored_tag_rules
+from ingestion.landing_commit import land_batch, raw_table, stored_tag_rules, without_landed
 from ingestion.landing_spec import Landed, LandingReport, LandingSpec, ReadSegment
 from lake import tables
 from lake.errors import LeaseHeldError
@@ -125,8 +125,9 @@ class Landing:
         if not (arrivals.gaps or arrivals.quarantined or streams):
             return
         now = self._spec.clock.now()
+        gaps = without_landed(self._spec.lake, arrivals.gaps)
         with self._spec.state.begin() as connection:
-            report.gaps = landing_state.record_gaps(connection, arrivals.gaps, now=now)
+            report.gaps = landing_state.record_gaps(connection, gaps, now=now)
             for refused in arrivals.quarantined:
                 landing_state.open_quarantine_finding(connection, refused, now=now)
             for stream in streams:

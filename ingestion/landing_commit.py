@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion import landing_state
+from ingestion.gateway.receiver import Gap
 from ingestion.hot_rules import tag_rules
 from ingestion.landing_rows import EVENT_COLUMN, PARTITION, STORAGE, raw_rows, raw_stream_schema
 from ingestion.landing_spec import Landed, LandingSpec, ReadSegment
@@ -33,6 +34,29 @@ def stored_tag_rules(lake: LakePaths, outlets: Iterable[Outlet]) -> dict[Tag, Ta
         if tables.exists(path):
             rules |= tag_rules(system_id, tables.read(path))
     return rules
+
+
+def without_landed(lake: LakePaths, gaps: Iterable[Gap]) -> list[Gap]:
+    """Those of the missing numbers that their raw table does not hold.
+
+    A state store restored from a backup is behind the table: what landed since is gone from the inbox and no
+    gap, and sent again as one it would be stored twice.
+    """
+    by_stream: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        by_stream.setdefault(gap.stream, []).append(gap)
+    return [gap for stream, missing in by_stream.items() for gap in _unlanded(lake, stream, missing)]
+
+
+def _unlanded(lake: LakePaths, stream: str, missing: Sequence[Gap]) -> list[Gap]:
+    numbers = [gap.sequence for gap in missing]
+    path = raw_table(lake, stream)
+    if min(numbers) > (tables.transaction_version(path, stream) or 0):
+        return list(missing)
+    between = [("_sequence", ">=", min(numbers)), ("_sequence", "<=", max(numbers))]
+    stored = tables.read(path, columns=["_sequence"], filters=between)
+    landed = set(pc.unique(stored.column("_sequence")).to_pylist())
+    return [gap for gap in missing if gap.sequence not in landed]
 
 
 def land_batch(spec: LandingSpec, stream: str, batch: Sequence[ReadSegment]) -> list[Landed]:

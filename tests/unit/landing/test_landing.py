@@ -191,6 +191,27 @@ def test_a_lost_state_store_takes_its_position_from_the_table(spec: LandingSpec)
     assert landed_sequences(spec) == [1] * 3 + [2] * 3
 
 
+def test_a_restored_state_store_takes_what_landed_since_for_no_gap(spec: LandingSpec) -> None:
+    seal(spec.inbox, POINTS, 1, minute_points(1))
+    land_once(spec)
+    with spec.state.read() as connection:
+        backup = connection.execute(select(streams)).mappings().one()
+    for number in (2, 3, 5):
+        seal(spec.inbox, POINTS, number, minute_points(number))
+    assert land_once(spec).gaps == 1
+    with spec.state.begin() as connection:
+        connection.execute(gaps.delete())
+        connection.execute(streams.update().values(**backup))
+    seal(spec.inbox, POINTS, 6, minute_points(6))
+    assert land_once(spec).gaps == 1
+    with spec.state.read() as connection:
+        assert landing_state.open_gaps(connection) == {POINTS: {4}}
+    for number in range(1, 7):  # an operator has everything sent again
+        seal(spec.inbox, POINTS, number, minute_points(number))
+    land_once(spec)
+    assert landed_sequences(spec) == [number for number in range(1, 7) for _ in range(3)]
+
+
 def test_a_changed_file_is_quarantined_with_a_finding_that_closes_when_it_comes_whole(
     spec: LandingSpec,
 ) -> None:
