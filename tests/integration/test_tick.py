@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import insert
 
+from lake import tables
 from lake.catalog import query
 from lake.findings import open_findings
 from lake.state import migrate, utc_text
 from lake.state_tables import gaps
+from orchestration import phases
 from orchestration.dbt_manifest import build_manifest
 from orchestration.delivery import overdue
 from orchestration.doctor import examine
@@ -119,3 +123,37 @@ def test_doctor_names_the_gap_the_silence_and_the_broken_chain(settings, report)
 def test_nothing_is_overdue_where_nothing_was_queued(settings, report):
     with state_store(settings) as state:
         assert overdue(state, "province_hj212_hour", "province_hj212", 50) == []
+
+
+def test_a_failed_gate_stops_its_report_and_nothing_else(settings, report):
+    row = {
+        "outlet_id": "DA001",
+        "outlet_name_zh": "锅炉烟囱",
+        "factor_code": "a21002",
+        "factor_name_zh": "氮氧化物",
+        "period_start_utc": datetime(2026, 11, 16, 6, tzinfo=UTC),
+        "plant_date": date(2026, 11, 16),
+        "unit": "mg/m3",
+        "avg_value": 600.0,
+        "converted_avg_value": 610.0,
+        "emission_kg": 1.5,
+        "data_flag": "N",
+        "limit_value": 150.0,
+        "limit_basis": "converted",
+        "standard_no": "GB 13271-2014",
+        "standard_name_zh": "锅炉大气污染物排放标准",
+        "is_exceeded": False,
+    }
+    rows = pa.Table.from_pylist([row])
+    path = settings.lake.table("regulatory", "reg_park__outlet_hourly")
+    tables.overwrite(path, rows, rows.schema, partition_by=["plant_date"])
+    with phases.open_workshop(settings) as workshop:
+        queued = phases.queue_reports(workshop)
+        with workshop.state.read() as connection:
+            held = [finding["subject"] for finding in open_findings(connection, "report_held")]
+    [failure] = queued.failures
+    assert failure.startswith("export__park_https__park_outlet_hourly")
+    assert "超标判定与限值不符" in failure
+    assert "DA001" in failure
+    assert queued.materialized == 3  # the province's three scheduled reports
+    assert held == ["park_outlet_hourly"]
