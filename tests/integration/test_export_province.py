@@ -117,7 +117,7 @@ def test_the_platform_holds_the_values_of_the_table_with_the_decimals_of_the_fac
         "select factor_code, field, value, flag from \"values\" where factor_code = 'a21026' order by field",
     )
     expected = dict.fromkeys(("Avg", "Max", "Min", "ZsAvg", "ZsMax", "ZsMin"), "12.34")  # half to even
-    expected["Cou"] = "12.345000"  # kilograms, to the milligram
+    expected["Cou"] = "12.3450"  # kilograms, to a tenth of a gram
     assert held == [("a21026", field, expected[field], "N") for field in sorted(expected)]
 
 

@@ -42,6 +42,7 @@ def test_factor_codes_have_the_form_of_annex_b_and_their_own_units() -> None:
         assert (row["factor_code"][0] == "a") == (row["medium"] == "air")
         assert 0 <= int(row["decimals"]) <= 4
         assert bool(row["amount_decimals"]) == bool(row["amount_unit"])
+        assert 0 <= int(row["amount_decimals"] or 0) <= 4
         units[row["factor_code"]] = (row["unit"], row["amount_unit"])
     assert units["a00000"] == ("m3/s", "m3")
     assert units["w00000"] == ("L/s", "m3")
