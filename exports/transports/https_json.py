@@ -22,6 +22,7 @@ from exports.transports.base import Delivery, DeliveryRequest
 
 _LATER = {408, 429}
 _WHO_ARE_YOU = {401, 403}
+_NOT_HERE = {404, 405, 407, 410}
 
 
 class HttpsJsonTransport:
@@ -54,7 +55,7 @@ class HttpsJsonTransport:
         """Post one submission.
 
         Raises:
-            UnreachableError: no connection.
+            UnreachableError: no connection, or what answers is not the receiver (a redirect, 404, …).
             CredentialsError: 401 or 403.
             TransientError: 408, 429, 5xx, no answer, or another sequence number is expected.
             PermanentError: any other answer.
@@ -70,8 +71,10 @@ class HttpsJsonTransport:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             msg = f"connecting to {self._settings.url}: {error!r}"
             raise UnreachableError(msg) from error
-        except httpx.TransportError as error:
-            msg = f"posting {request.idempotency_key} to {self._settings.url}: no answer: {error!r}"
+        except httpx.RequestError as error:
+            msg = (
+                f"posting {request.idempotency_key} to {self._settings.url}: no answer to be read: {error!r}"
+            )
             raise TransientError(msg) from error
         return self._judge(request, response, hashlib.sha256(body).hexdigest())
 
@@ -89,6 +92,9 @@ class HttpsJsonTransport:
         if response.status_code in _WHO_ARE_YOU:
             msg = f"{told}: it does not accept our signature; check secret {self._settings.hmac_key_secret}"
             raise CredentialsError(msg, body=response.content)
+        if response.is_redirect or response.status_code in _NOT_HERE:
+            msg = f"{told}: that is not the receiver; check the endpoint's url and the proxies before it"
+            raise UnreachableError(msg, body=response.content)
         if response.status_code in _LATER or response.is_server_error:
             raise TransientError(told, body=response.content)
         if response.status_code == httpx.codes.CONFLICT and isinstance(answer.get("expected_sequence"), int):
@@ -111,4 +117,8 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
     if not ca_file.is_file():
         msg = f"{ca_file}: the receiver is known by this certificate authority, and the file is not there"
         raise SpecError(msg)
-    return ssl.create_default_context(cafile=str(ca_file))
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except ssl.SSLError as error:
+        msg = f"{ca_file}: {error}; expected the receiver's certificate authority as PEM"
+        raise SpecError(msg) from error
