@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.assets.computations import COMPUTATIONS
 from orchestration.assets.exports import export_key
 from orchestration.assets.operations import CATALOG_KEY
 from orchestration.assets.streams import raw_key
@@ -85,4 +86,5 @@ def _exports(location: Location) -> dg.AssetSelection:
 
 
 def _operations() -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*(["ops", table.name] for table in MIRRORED), CATALOG_KEY)
+    tables = [["ops", name] for name in (*(table.name for table in MIRRORED), COMPUTATIONS)]
+    return dg.AssetSelection.assets(*tables, CATALOG_KEY)

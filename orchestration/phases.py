@@ -17,6 +17,7 @@ import dagster as dg
 from lake import tables
 from lake.state import StateStore
 from orchestration import jobs
+from orchestration.abandoned import end_abandoned, process_tag
 from orchestration.assembly import build_definitions
 from orchestration.assets.extracts import EXTRACTED_AT
 from orchestration.assets.models import SEARCH_TAG
@@ -76,6 +77,7 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
     write_dagster_home(settings)
     location = load_location(settings)
     with dg.DagsterInstance.get() as instance, state_store(settings) as state:
+        end_abandoned(instance)
         yield Workshop(location, build_definitions(location), instance, state)
 
 
@@ -198,7 +200,7 @@ def execute(
             instance=workshop.instance,
             raise_on_error=False,
             asset_selection=assets,
-            tags=tags,
+            tags={**(tags or {}), **process_tag()},
             run_config=_SILENT,
         )
     report.run_ids.append(result.run_id)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.abandoned import end_abandoned
 from orchestration.delivered import delivered_events
 from orchestration.landed import landed_events
 from orchestration.location import Location
@@ -20,6 +21,7 @@ def state_sensors(location: Location) -> list[dg.SensorDefinition]:
         description="入湖进度 · How far landing has come, from the state store.",
     )
     def landed_streams(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        end_abandoned(context.instance)  # a killed tick would keep the next one waiting
         with state_store(location.settings) as state:
             return dg.SensorResult(asset_events=list(landed_events(location, context.instance, state)))
 

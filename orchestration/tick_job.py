@@ -12,8 +12,10 @@ def tick_job(settings: Settings) -> dg.JobDefinition:
 
     @dg.op(name="everything_due", pool=TICK)
     def everything_due(context: dg.OpExecutionContext) -> None:
+        from orchestration.abandoned import process_tag
         from orchestration.tick import run_tick
 
+        context.instance.add_run_tags(context.run_id, process_tag())
         report = run_tick(settings, on_phase=lambda phase: context.log.info("phase: %s", phase))
         for line in report.lines():
             context.log.info(line)

@@ -20,6 +20,7 @@ import pytest
 
 from lake import tables
 from lake.layout import LakePaths
+from reference_plant import lifecycle
 from reference_plant.demo import DemoReport, run_demo
 from reference_plant.options import PlantOptions
 from reference_plant.reconcile import reconcile
@@ -183,9 +184,13 @@ def test_a_dbt_run_killed_again_and_again_leaves_the_marts_and_the_outbox_as_the
     before, sent = regulatory(demo), submissions(demo)
     (demo.site_dir / "var" / "build.duckdb").unlink()  # private and rebuildable: all of it must be built anew
     source = random.Random(OPTIONS.seed)
-    for _ in range(3):
-        kill_while_dbt_runs(demo, after_s=source.uniform(0.5, 8.0))
-    finished = chemlink(demo, "run", "--json")
+    lifecycle.start(demo.site_dir)
+    try:
+        for _ in range(3):
+            kill_while_dbt_runs(demo, after_s=source.uniform(0.5, 8.0))
+        finished = chemlink(demo, "run", "--json")
+    finally:
+        lifecycle.stop(demo.site_dir)
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
     assert regulatory(demo) == before
     assert submissions(demo) == sent
