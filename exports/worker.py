@@ -126,7 +126,6 @@ class EndpointWorker:
                 await self._rest(error)
         else:
             await self._commit.run(partial(self._delivered, claimed, delivery))
-            self._is_known_well = True
             self._failures = 0
             self._their_sequence.pop(claimed.report_id, None)
 
@@ -142,7 +141,6 @@ class EndpointWorker:
         if now < self._rest_until:
             return
         self._failures += 1
-        self._is_known_well = False
         self._rest_until = now + backoff_s(self._endpoint.retry.backoff, self._failures)
         await self._commit.run(partial(self._resting, str(error)))
 
@@ -174,6 +172,7 @@ class EndpointWorker:
         settle_delivery(conn, claimed, delivery, now)
         if not self._is_known_well:
             notices.note_resting(conn, self._endpoint, None, now)
+            self._is_known_well = True
 
     def _refused(self, claimed: Claimed, error: PermanentError, conn: Connection) -> None:
         now = self._site.clock.now()
@@ -196,6 +195,8 @@ class EndpointWorker:
             )
 
     def _resting(self, error: str, conn: Connection) -> None:
+        # Kept with the finding, in the order of the commits: several submissions end at about one moment.
+        self._is_known_well = False
         notices.note_resting(conn, self._endpoint, error, self._site.clock.now())
 
     def _observation(self, observation: Observation, conn: Connection) -> None:
