@@ -2,7 +2,7 @@
 
 HistoryError
 ├── HistoryRefusedError   the server keeps no history of this node; asking again is no use
-├── HistoryStatusError    the server answered with another bad status; it may pass
+├── HistoryStatusError    another bad status, a fault of the service, or no answer to be read; it may pass
 └── HistoryStalledError   the server goes on without giving newer values
 """
 
@@ -45,7 +45,7 @@ class HistoryRefusedError(HistoryError):
 
 
 class HistoryStatusError(HistoryError):
-    """The server answered with another bad status; it may pass."""
+    """Another bad status, a fault of the service, or no answer to be read; it may pass."""
 
 
 class HistoryStalledError(HistoryError):
@@ -69,7 +69,7 @@ class HistoryReader:
 
         Raises:
             HistoryError: the leaf class says why it ended early; what was given until then is good.
-            OSError, TimeoutError, ua.UaError: the session failed.
+            OSError: the session failed.
         """
         begin = start
         while begin < end:
@@ -119,14 +119,22 @@ class HistoryReader:
         if protocol is None:
             msg = "history: the connection is closed"
             raise ConnectionError(msg)
-        return read_answer(await protocol.send_request(request))
+        try:
+            return read_answer(await protocol.send_request(request))
+        except ua.UaStatusCodeError as error:
+            raise _failure(error.code, node_id) from error
+        except (TimeoutError, ua.UaError) as error:
+            # One node's: whether the session as a whole is dead is for those to say who watch it.
+            msg = f"history of {node_id.to_string()}: no answer to be read: {error!r}"
+            raise HistoryStatusError(msg) from error
 
 
 def _require_usable(status: int, node_id: ua.NodeId) -> None:
-    if status in _NO_DATA or not status & 0x8000_0000:
-        return
+    if status not in _NO_DATA and status & 0x8000_0000:
+        raise _failure(status, node_id)
+
+
+def _failure(status: int, node_id: ua.NodeId) -> HistoryError:
     name = ua.status_codes.get_name_and_doc(status)[0]
     msg = f"history of {node_id.to_string()}: {name}"
-    if status in _REFUSED:
-        raise HistoryRefusedError(msg)
-    raise HistoryStatusError(msg)
+    return HistoryRefusedError(msg) if status in _REFUSED else HistoryStatusError(msg)

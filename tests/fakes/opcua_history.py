@@ -2,7 +2,7 @@
 
 Ways of misbehaving, by tag: `repeats` gives the same continuation point and page for ever, `short` gives
 pages of a few values, `stalls` gives empty pages that promise more, `fails_twice` answers a bad
-status before it works, `refuses` keeps no history.
+status before it works, `refuses` keeps no history, `faults` makes the whole service fail.
 """
 
 from __future__ import annotations
@@ -112,6 +112,8 @@ class FakeHistory(HistoryManager):
         tag = str(node.NodeId.Identifier)
         behaviour = self.behaviours.get(tag, "")
         self.requests[tag] += 1
+        if behaviour == "faults":
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadInternalError)
         refused = tag not in self.source.tags or not isinstance(details, ua.ReadRawModifiedDetails)
         if refused or behaviour == "refuses":
             return _status(ua.StatusCodes.BadHistoryOperationUnsupported)

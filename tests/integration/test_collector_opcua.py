@@ -62,7 +62,7 @@ def of(everything: set[tuple[str, int, Any, int]], *tags: str) -> set[tuple[str,
 
 
 def test_misbehaving_histories_end_complete_or_visibly_failed_and_stop_nobody(tmp_path: Path) -> None:
-    tags = ("GOOD", "REPEATS", "SHORT", "FAILS", "STALLS", "REFUSES")
+    tags = ("GOOD", "REPEATS", "SHORT", "FAILS", "STALLS", "REFUSES", "FAULTS")
     source = opcua_history.source_around_now(tags, history_s=20, live_s=6)
     behaviours = {
         "REPEATS": "repeats",
@@ -70,6 +70,7 @@ def test_misbehaving_histories_end_complete_or_visibly_failed_and_stop_nobody(tm
         "FAILS": "fails_twice",
         "STALLS": "stalls",
         "REFUSES": "refuses",
+        "FAULTS": "faults",
     }
     port = opcua_history.free_port()
     config = opcua_history.make_site(
@@ -85,7 +86,9 @@ def test_misbehaving_histories_end_complete_or_visibly_failed_and_stop_nobody(tm
         async with opcua_history.serve(tmp_path, port, source, behaviours=behaviours), collecting(config):
             await until(lambda: whole <= set(points(tmp_path)), 40)
             await until(
-                lambda: set(status(tmp_path).get("failed_tags", {})) == {"STALLS", "REFUSES", "NOWHERE"}
+                lambda: (
+                    set(status(tmp_path).get("failed_tags", {})) == {"STALLS", "REFUSES", "FAULTS", "NOWHERE"}
+                )
             )
 
     asyncio.run(scenario())
@@ -96,6 +99,7 @@ def test_misbehaving_histories_end_complete_or_visibly_failed_and_stop_nobody(tm
     failed = status(tmp_path)["failed_tags"]
     assert "repeats itself" in failed["STALLS"]["history"]
     assert "BadHistoryOperationUnsupported" in failed["REFUSES"]["history"]
+    assert "BadInternalError" in failed["FAULTS"]["history"]
     assert "BadNodeIdUnknown" in failed["NOWHERE"]["subscription"]
 
 
