@@ -168,7 +168,8 @@ def model_keys(workshop: Workshop) -> list[dg.AssetKey]:
     """Every dbt asset but those behind a raw table that is not there yet or breaks its contract."""
     models = workshop.definitions.resolve_job_def(jobs.MODELS).asset_layer.selected_asset_keys
     behind: set[dg.AssetKey] = set()
-    frontier = workshop.unusable | absent_sources(workshop.location)
+    unusable = workshop.unusable | absent_sources(workshop.location)
+    frontier = {key for key in unusable if workshop.graph.has(key)}  # no model reads the others here
     while frontier:
         children = {child for key in frontier for child in workshop.graph.get(key).child_keys}
         frontier = children - behind

@@ -183,7 +183,11 @@ def _delivery(location: Location) -> Iterator[Diagnosis]:
         else:
             remedy = f"endpoints/{endpoint.endpoint_id}.yml, secrets/"
             yield wrong(
-                subject, (refusal.reason_zh, refusal.reason_en), (f"检查 {remedy}", f"check {remedy}")
+                subject,
+                (refusal.reason_zh, refusal.reason_en),
+                (f"检查 {remedy}", f"check {remedy}"),
+                # Inactive may be meant: whether the site must have this endpoint is clause 6's question.
+                "error" if endpoint.status == "active" else "warning",
             )
 
 
