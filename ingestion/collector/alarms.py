@@ -1,7 +1,8 @@
 """Alarms and events: subscribed, read from event history where the server keeps one, sealed at once.
 
 Exactly once by a mark a condition, as points have one a tag: an event is admitted when it is later than the
-last one of its condition. So neither history nor a condition refresh doubles an event.
+last one of its condition, or another one of the same instant. So neither history nor a condition refresh
+doubles an event.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Alarms:
         self._status = status
         self._start = mark_of(history_start) if history_start else None
         self._marks: dict[str, int] = dict(sealer.marks("alarms"))
+        # The events at each mark; a mark taken over from before has none, and nothing more of its instant.
+        self._at_mark: dict[str, set[str]] = {}
         self._events: list[AlarmEvent] = []
         self._sealing = asyncio.Lock()
         self._waiting: list[list[ua.Variant]] | None = None
@@ -124,11 +127,22 @@ class Alarms:
 
     def _admit(self, fields: list[ua.Variant]) -> None:
         event = read_event(fields, self._namespaces, self._tag_of_node, to_ticks(self._clock.now()))
-        if event is None or event.ticks <= self._marks.get(event.key, 0):
+        if event is None or not self._is_new(event):
             return
-        self._marks[event.key] = event.ticks
         self._events.append(event)
         self._ready.set()
+
+    def _is_new(self, event: AlarmEvent) -> bool:
+        """Whether the event is past its mark; it then is the mark."""
+        mark, event_id = self._marks.get(event.key, 0), event.row["event_id"]
+        if event.ticks > mark:
+            self._marks[event.key], self._at_mark[event.key] = event.ticks, {event_id}
+            return True
+        known = self._at_mark.get(event.key)
+        if event.ticks < mark or known is None or event_id in known:
+            return False
+        known.add(event_id)
+        return True
 
     async def _read_history(self, session: Session) -> None:
         start = max(max(self._marks.values(), default=0) - OVERLAP_TICKS, self._start or 0)

@@ -92,6 +92,20 @@ def test_a_refresh_or_history_after_a_restart_doubles_no_event(tmp_path: Path) -
     assert sealed_ids(tmp_path) == ["00000001", "00000002", "00000003"]
 
 
+def test_two_events_of_one_source_and_instant_are_both_kept(tmp_path: Path) -> None:
+    async def session(*events: list[ua.Variant]) -> None:
+        alarms = alarms_in(tmp_path)
+        alarms.take(list(events))
+        await alarms.seal()
+        alarms.take(list(events))  # a refresh, or history
+        await alarms.seal()
+
+    raised, acknowledged = fields(1, second=0), fields(2, second=0)
+    asyncio.run(session(raised, acknowledged))
+    asyncio.run(session(raised, acknowledged, fields(3, second=1)))
+    assert sealed_ids(tmp_path) == ["00000001", "00000002", "00000003"]
+
+
 def test_events_the_disk_refused_are_sealed_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
