@@ -10,8 +10,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from ingestion.collector.history import HistoryError, HistoryReader, HistoryRefusedError, HistoryStalledError
+from ingestion.collector.intake import AHEAD_TICKS
 from ingestion.collector.marks import mark_of
-from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, to_ticks
+from protocols.opcua_time import UNIX_EPOCH_TICKS, to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from ingestion.collector.status import Status
     from protocols.clock import Clock
 
-# How far past the collector's clock history is asked for: the server's clock may run ahead.
-AHEAD_TICKS = 3600 * TICKS_PER_SECOND
 _SETTLE_STEP_S = 0.2
 _log = logging.getLogger(__name__)
 
@@ -106,7 +105,7 @@ class CatchUp:
     async def _read_round(self, tag: int) -> int:
         """Read once from the mark to now; how many points were new."""
         start = self._buffer.mark(tag) or (self._start or 0)
-        end = to_ticks(self._clock.now()) + AHEAD_TICKS
+        end = to_ticks(self._clock.now()) + AHEAD_TICKS  # the server's clock may run ahead
         admitted = 0
         try:
             async for page in self._reader.read(self._node_ids[tag], start, end):

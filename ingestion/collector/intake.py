@@ -4,12 +4,17 @@ A tag is *held* from before its history read until the history has nothing newer
 the mark are admitted in order, and from there live points go straight through. When the server says that a
 queue overflowed, values before that point were dropped: the tag is held again and its history closes the
 hole.
+
+A point dated far ahead of our clock is not taken: its mark would shut out all that its tag measures until
+then. Once the clocks agree again, history closes that hole too.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
+
+from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 INFO_TYPE_MASK, INFO_TYPE_DATA_VALUE, OVERFLOW_BIT = 0x0C00, 0x0400, 0x0080
 # While a tag is held its oldest points may be dropped: history must reach the first that is kept.
 HELD_LIMIT = 50_000
+# How far a server's clock may run ahead of ours.
+AHEAD_TICKS = 3600 * TICKS_PER_SECOND
 
 
 def has_overflowed(status: int) -> bool:
@@ -43,11 +50,17 @@ class Intake:
         self._has_history = has_history
         self._want_history = want_history
         self._held: dict[int, deque[Row]] = {}
+        self._ahead: set[int] = set()
 
     @property
     def held_tags(self) -> int:
         """How many tags wait for their history."""
         return len(self._held)
+
+    @property
+    def ahead_tags(self) -> list[int]:
+        """The tags whose last live point is dated too far ahead of our clock."""
+        return sorted(self._ahead)
 
     def hold(self, tag: int) -> None:
         """Hold a tag's live points from now on, and ask for its history."""
@@ -57,9 +70,13 @@ class Intake:
 
     def take(self, row: Row) -> None:
         """A live point, in the order the server sent it."""
-        tag = row[0]
-        if has_overflowed(row[4]) and self._has_history[tag]:
+        tag, ticks, status, arrived_us = row[0], row[1], row[4], row[6]
+        if ticks - UNIX_EPOCH_TICKS > arrived_us * 10 + AHEAD_TICKS:
+            self._ahead.add(tag)
+            return
+        if self._has_history[tag] and (tag in self._ahead or has_overflowed(status)):
             self.hold(tag)
+        self._ahead.discard(tag)
         held = self._held.get(tag)
         if held is None:
             self._buffer.admit(row)

@@ -205,6 +205,9 @@ class SystemCollector:
             "plant_now_utc": now.isoformat(),
             "lag_plant_s": round((to_ticks(now) - newest) / TICKS_PER_SECOND, 3) if newest else None,
             "tags_catching_up": self._intake.held_tags if self._intake else 0,
+            "tags_ahead_of_clock": [
+                self._tag_ids[tag] for tag in (self._intake.ahead_tags if self._intake else ())
+            ],
             "points_total": committed.rows.get(self._sealer.stream("points"), 0),
             "points_waiting": len(self._buffer),
             "points_already_known": self._buffer.refused,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.collector.buffer import PointBuffer
 from ingestion.collector.intake import Intake, has_overflowed
 from ingestion.collector.points import NO_TICKS, Page, Row
-from protocols.opcua_time import UNIX_EPOCH_TICKS
+from protocols.opcua_time import MAX_TICKS, TICKS_PER_SECOND, UNIX_EPOCH_TICKS
 from protocols.points import POINTS
 
 T0 = UNIX_EPOCH_TICKS + 10**16
+ARRIVED_US = 10**15
 OVERFLOW = 0x0000_0480
 
 
 def row(ticks: int, tag: int = 0, status: int = 0, value: float | None = 1.0) -> Row:
-    return tag, T0 + ticks, value, None, status, NO_TICKS, 0
+    return tag, T0 + ticks, value, None, status, NO_TICKS, ARRIVED_US
 
 
 def page(ticks: list[int]) -> Page:
@@ -114,6 +116,31 @@ def test_an_overflow_of_a_tag_without_history_is_kept_as_received() -> None:
     batch = buffer.drain()
     assert batch is not None
     assert batch.table["status_code"].to_pylist() == [OVERFLOW]
+
+
+@pytest.mark.parametrize(
+    "ahead", [2 * 3600 * TICKS_PER_SECOND, MAX_TICKS - T0], ids=["two hours", "for ever"]
+)
+def test_a_point_dated_far_ahead_shuts_out_nothing_and_history_closes_the_hole(ahead: int) -> None:
+    wanted: list[int] = []
+    buffer = PointBuffer(["A", "B"], {})
+    intake = Intake(buffer, [True, False], wanted.append)
+    intake.take(row(1))
+    intake.take(row(ahead))
+    intake.take(row(ahead, tag=1))
+    assert (intake.ahead_tags, wanted) == ([0, 1], [])
+    intake.take(row(4))
+    intake.take(row(4, tag=1))
+    assert (intake.ahead_tags, wanted) == ([], [0])
+    buffer.admit_page(0, page([1, 2, 3]), 0)
+    intake.release(0)
+    assert sorted(sealed_ticks(buffer)) == [1, 2, 3, 4, 4]
+
+
+def test_a_server_clock_an_hour_ahead_is_borne_with() -> None:
+    buffer = PointBuffer(["A"], {})
+    Intake(buffer, [True], lambda _: None).take(row(3600 * TICKS_PER_SECOND))
+    assert len(buffer) == 1
 
 
 def test_only_the_overflow_bit_of_a_data_value_counts() -> None:
