@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.dbt_sources import render_sources
@@ -16,6 +17,8 @@ from ingestion.registry import discover_systems
 from orchestration.location import DBT_PROJECT, MANIFEST
 from orchestration.settings import silent_environment
 
+_ROOT = DBT_PROJECT.parent
+_PARSED = (DBT_PROJECT, _ROOT / "transforms" / "reference", _ROOT / "ingestion" / "systems")
 SOURCES = DBT_PROJECT / "models" / "staging" / "_sources.yml"
 
 
@@ -44,6 +47,28 @@ def build_manifest() -> Path:
         msg = f"dbt parse failed:\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
         raise ManifestError(msg)
     return MANIFEST
+
+
+def ensure_manifest() -> Path:
+    """The manifest, parsed anew when a model, macro, seed or contract is newer than it.
+
+    dbt's own events are told by the manifest; one of another day knows neither their names nor their checks.
+
+    Raises:
+        ManifestError: dbt found the project wrong.
+    """
+    parsed_at = MANIFEST.stat().st_mtime if MANIFEST.is_file() else 0.0
+    newest = max(path.stat().st_mtime for folder in _PARSED for path in _files(folder))
+    return build_manifest() if newest > parsed_at else MANIFEST
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    kept = {".sql", ".yml", ".yaml", ".csv"}
+    return (
+        path
+        for path in folder.rglob("*")
+        if path.suffix in kept and not {"target", "logs"} & set(path.relative_to(folder).parts)
+    )
 
 
 def _write_sources() -> None:

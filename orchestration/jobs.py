@@ -15,6 +15,7 @@ from orchestration.assets.computations import COMPUTATIONS
 from orchestration.assets.exports import export_key
 from orchestration.assets.operations import CATALOG_KEY
 from orchestration.assets.streams import raw_key
+from orchestration.assets.upkeep import UPKEEP_KEY
 from orchestration.checks.contracts import SCHEMA_CHECK, VALUES_CHECK
 from orchestration.location import Location
 from orchestration.ops_mirror import MIRRORED
@@ -25,6 +26,7 @@ MODELS = "models"
 GATES = "gates"
 EXPORTS = "exports"
 OPERATIONS = "operations"
+UPKEEP = "upkeep"
 
 
 def phase_jobs(
@@ -56,6 +58,7 @@ def phase_jobs(
             _operations() | looked_back,
             "镜像状态、重建目录、检查回执 · Mirror the state store, rebuild the catalogue, check receipts.",
         ),
+        UPKEEP: (dg.AssetSelection.assets(UPKEEP_KEY), "湖的日常维护 · Compact, checkpoint and vacuum."),
     }
     return [
         dg.define_asset_job(name, chosen, description=text) for name, (chosen, text) in selections.items()

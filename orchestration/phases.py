@@ -22,6 +22,7 @@ from orchestration.assembly import build_definitions
 from orchestration.assets.extracts import EXTRACTED_AT
 from orchestration.assets.models import SEARCH_TAG
 from orchestration.assets.streams import raw_key
+from orchestration.assets.upkeep import KEPT_UP_ON, UPKEEP_KEY
 from orchestration.checks.contracts import SCHEMA_CHECK
 from orchestration.dagster_home import write_dagster_home
 from orchestration.delivered import delivered_events
@@ -142,6 +143,15 @@ def look_after(workshop: Workshop) -> PhaseReport:
     return report
 
 
+def keep_up(workshop: Workshop) -> PhaseReport:
+    """Once a plant day: compact, checkpoint and vacuum the lake."""
+    report = PhaseReport(jobs.UPKEEP)
+    today = plant_today(workshop.settings).isoformat()
+    if told(workshop.instance, UPKEEP_KEY, KEPT_UP_ON) != today:
+        execute(workshop, report, jobs.UPKEEP)
+    return report
+
+
 PHASES: Sequence[Phase] = (
     Phase("landed", "登记入湖进度", "noting what landed", tell_landed),
     Phase("extract", "抽取与合同检查", "extracting and checking", extract),
@@ -149,6 +159,7 @@ PHASES: Sequence[Phase] = (
     Phase("gates", "质量关卡", "asking the gates", ask_gates),
     Phase("exports", "到期报告入队", "queueing reports", queue_reports),
     Phase("operations", "镜像与目录", "mirroring and cataloguing", look_after),
+    Phase("upkeep", "湖的日常维护", "keeping up the lake", keep_up),
 )
 
 

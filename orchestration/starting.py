@@ -48,12 +48,14 @@ def _chosen(settings: Settings, only: Sequence[str]) -> list[ProcessSpec]:
 
 
 def prepare(settings: Settings) -> None:
-    """Make what the processes expect to find: folders, the state store's schema, Dagster's home."""
+    """Make what the processes expect to find: folders, state store, dbt's manifest, Dagster's home."""
     from lake.state import migrate
     from orchestration.dagster_home import write_dagster_home
+    from orchestration.dbt_manifest import ensure_manifest
 
     settings.var.mkdir(parents=True, exist_ok=True)
     migrate(settings.state_url, settings.lake)
+    ensure_manifest()
     write_dagster_home(settings)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import dagster as dg
 
 from orchestration.assets.computations import COMPUTATIONS, computations_asset
+from orchestration.assets.upkeep import upkeep_asset
+from orchestration.descriptions import descriptions
 from orchestration.labels import bilingual, team
 from orchestration.location import Location
 from orchestration.ops_mirror import MIRRORED, MirroredTable, mirror
@@ -15,9 +17,9 @@ _OWNER = team("data_platform")
 
 
 def operations_assets(location: Location) -> list[dg.AssetsDefinition]:
-    """The mirrored tables, the register of computations and the catalogue."""
+    """The mirrored tables, the register of computations, the lake's upkeep and the catalogue."""
     mirrored = [_mirrored(location, table) for table in MIRRORED]
-    return [*mirrored, computations_asset(location), _catalog(location)]
+    return [*mirrored, computations_asset(location), upkeep_asset(location), _catalog(location)]
 
 
 def _mirrored(location: Location, table: MirroredTable) -> dg.AssetsDefinition:
@@ -58,7 +60,7 @@ def _catalog(location: Location) -> dg.AssetsDefinition:
     def catalog() -> dg.MaterializeResult[Any]:
         from lake.catalog import rebuild
 
-        rebuild(location.settings.lake)
+        rebuild(location.settings.lake, descriptions(location))
         path = location.settings.lake.catalog
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(path), "bytes": path.stat().st_size}

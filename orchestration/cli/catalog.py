@@ -25,8 +25,10 @@ def rebuild(site: SiteOption = None) -> None:
     按现有各表重建 lake.duckdb；已打开的读者不受影响。
     """
     from lake.catalog import rebuild as run
+    from orchestration.descriptions import descriptions
+    from orchestration.location import load_location
     from orchestration.settings import load_settings
 
-    lake = load_settings(site).lake
-    run(lake)
-    say(str(lake.catalog))
+    settings = load_settings(site)
+    run(settings.lake, descriptions(load_location(settings)))
+    say(str(settings.lake.catalog))

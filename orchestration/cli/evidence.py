@@ -81,6 +81,7 @@ def findings(
 
 
 def coverage(
+    site: SiteOption = None,
     as_json: JsonOption = False,
     check: Annotated[
         bool, typer.Option("--check", help="Fail when a named asset or test is missing.")
@@ -103,7 +104,8 @@ def coverage(
         print_table(["clause 条款", "status 状态", "title 主题", "assets 资产", "tests 测试"], rows)
     if check:
         from orchestration.asset_keys import existing_asset_keys
+        from orchestration.settings import load_settings
 
-        faults = missing_names(entries, existing_asset_keys())
+        faults = missing_names(entries, existing_asset_keys(load_settings(site)))
         if faults:
             fail("\n".join(faults), ExitCode.PROBLEMS)
