@@ -74,7 +74,9 @@ def _valid_has_value(frame: pd.DataFrame) -> pd.Series:
 
 def _exceedance_agrees(frame: pd.DataFrame) -> pd.Series:
     """`is_exceeded` says what value and limit say; pH has two limits and is judged by the mart alone."""
-    judged = frame["converted_avg_value"].where(frame["limit_basis"] == "converted", frame["avg_value"])
+    judged = frame["avg_value"].astype(float)
+    for basis, column in (("converted", "converted_avg_value"), ("rate", "emission_kg")):
+        judged = judged.where(frame["limit_basis"] != basis, frame[column])
     exceeds = judged > frame["limit_value"]
     has_all = judged.notna() & frame["limit_value"].notna() & frame["is_exceeded"].notna()
     is_one_sided = frame["factor_code"] != "w01001"

@@ -25,7 +25,6 @@ pollutants as (
 
 ),
 
--- Where the standard judges the converted value, one that could not be converted is not reported as valid.
 reported as (
 
     select
@@ -33,9 +32,7 @@ reported as (
         outlets.mn,
         outlets.st_code,
         pollutants.factor_type = 'concentration' as is_concentration,
-        pollutants.factor_type = 'concentration'
-        and outlets.reference_o2_pct is not null
-        and periods.converted_avg_value is null as lacks_conversion
+        {{ lacks_conversion('periods', 'outlets', 'pollutants') }} as lacks_conversion
     from periods
     inner join outlets on periods.outlet_id = outlets.outlet_id
     inner join pollutants on periods.factor_code = pollutants.factor_code
@@ -70,3 +67,12 @@ select
     {{ built_at_utc() }} as _built_at_utc
 from reported
 {% endmacro %}
+
+{# Where the standard judges the converted value, one that could not be converted is not reported as valid. #}
+{% macro lacks_conversion(periods, outlets, pollutants) -%}
+    (
+        {{ pollutants }}.factor_type = 'concentration'
+        and {{ outlets }}.reference_o2_pct is not null
+        and {{ periods }}.converted_avg_value is null
+    )
+{%- endmacro %}

@@ -22,106 +22,114 @@ pollutants as (
 
 limits as (
 
-    select * from {{ ref('stg_site_register__outlet_limits') }}
+    select * from {{ ref('dim_outlet_limit') }}
     where averaging_code in ('hour', 'day')
 
 ),
 
--- A limit judged by the day is shown beside the hour, which it does not judge.
-ranked_limits as (
+reported as (
 
     select
         hours.outlet_id,
+        outlets.outlet_name_zh,
         hours.factor_code,
+        pollutants.factor_name_zh,
+        pollutants.factor_type = 'concentration' as is_concentration,
         hours.period_start_utc,
+        hours.plant_date,
+        hours.unit,
+        hours.avg_value,
+        hours.converted_avg_value,
+        {{ amount_kg('hours.cou_value', 'hours.amount_unit') }} as emission_kg,
+        hours.data_flag,
+        hours.is_valid,
+        {{ lacks_conversion('hours', 'outlets', 'pollutants') }} as lacks_conversion,
+        hours._built_at_utc
+    from hours
+    inner join outlets on hours.outlet_id = outlets.outlet_id
+    inner join pollutants on hours.factor_code = pollutants.factor_code
+
+),
+
+-- A limit judged by the day is shown beside the hour, which it does not judge; nor is a value judged that is not valid.
+beside_limits as (
+
+    select
+        reported.*,
         limits.averaging_code,
         limits.limit_low,
         limits.limit_value,
         limits.limit_basis_code,
         limits.standard_no,
         limits.standard_name_zh,
-        row_number() over (
-            partition by hours.outlet_id, hours.factor_code, hours.period_start_utc
-            order by limits.averaging_code desc, limits.limit_basis_code asc
-        ) as limit_rank
-    from hours
-    inner join limits
+        case
+            when limits.averaging_code = 'hour' and reported.is_valid
+                then
+                    {{ judged_value(
+                        'limits.limit_basis_code', 'reported.avg_value', 'reported.converted_avg_value',
+                        'reported.emission_kg', '3600'
+                    ) }}
+        end as judged_value
+    from reported
+    left join limits
         on
-            hours.outlet_id = limits.outlet_id
-            and hours.factor_code = limits.factor_code
-            and hours.plant_date >= limits.valid_from_date
-            and hours.plant_date < limits.valid_to_date
-
-),
-
-hour_limits as (
-
-    select * from ranked_limits
-    where limit_rank = 1
+            reported.outlet_id = limits.outlet_id
+            and reported.factor_code = limits.factor_code
+            and reported.plant_date >= limits.valid_from_date
+            and reported.plant_date < limits.valid_to_date
 
 ),
 
 judged as (
 
     select
-        hours.*,
-        hour_limits.averaging_code as limit_averaging_code,
-        hour_limits.limit_low,
-        hour_limits.limit_value,
-        hour_limits.limit_basis_code,
-        hour_limits.standard_no,
-        hour_limits.standard_name_zh,
-        case hour_limits.limit_basis_code
-            when 'measured' then hours.avg_value
-            when 'converted' then hours.converted_avg_value
-            when 'rate' then hours.cou_value
-        end as judged_value
-    from hours
-    left join hour_limits
-        on
-            hours.outlet_id = hour_limits.outlet_id
-            and hours.factor_code = hour_limits.factor_code
-            and hours.period_start_utc = hour_limits.period_start_utc
+        *,
+        {{ is_beyond_limit('judged_value', 'limit_low', 'limit_value') }} as is_exceeded
+    from beside_limits
+
+),
+
+-- Of several limits of a factor the one that is exceeded is told.
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by outlet_id, factor_code, period_start_utc
+            order by
+                averaging_code desc nulls last,
+                case when is_exceeded then 0 else 1 end asc,
+                limit_basis_code asc
+        ) as limit_rank
+    from judged
 
 )
 
 select
     -- ids
-    judged.outlet_id,
-    outlets.outlet_name_zh,
-    judged.factor_code,
-    pollutants.factor_name_zh,
-    judged.period_start_utc,
-    judged.plant_date,
+    outlet_id,
+    outlet_name_zh,
+    factor_code,
+    factor_name_zh,
+    period_start_utc,
+    plant_date,
 
     -- values
-    judged.unit,
-    judged.avg_value,
-    case when pollutants.factor_type = 'concentration' then judged.converted_avg_value end as converted_avg_value,
-    case
-        when pollutants.factor_type <> 'concentration' then null
-        when judged.amount_unit = 'g' then judged.cou_value / 1000.0
-        when judged.amount_unit = 'mg' then judged.cou_value / 1000000.0
-        else judged.cou_value
-    end as emission_kg,
-    judged.data_flag,
+    unit,
+    avg_value,
+    case when is_concentration then converted_avg_value end as converted_avg_value,
+    case when is_concentration then emission_kg end as emission_kg,
+    case when is_valid and lacks_conversion then 'D' else data_flag end as data_flag,
 
     -- limit
-    judged.limit_value,
-    judged.limit_basis_code as limit_basis,
-    judged.standard_no,
-    judged.standard_name_zh,
-    -- Null where nothing was judged: the value is not valid, or its limit judges the day.
-    case
-        when judged.is_valid and judged.limit_averaging_code = 'hour'
-            then
-                judged.judged_value > judged.limit_value
-                or coalesce(judged.judged_value < judged.limit_low, false)
-    end as is_exceeded,
+    limit_value,
+    limit_basis_code as limit_basis,
+    standard_no,
+    standard_name_zh,
+    is_exceeded,
 
     -- bookkeeping
-    judged._built_at_utc as _source_ingested_at_utc,
+    _built_at_utc as _source_ingested_at_utc,
     {{ built_at_utc() }} as _built_at_utc
-from judged
-inner join outlets on judged.outlet_id = outlets.outlet_id
-inner join pollutants on judged.factor_code = pollutants.factor_code
+from ranked
+where limit_rank = 1

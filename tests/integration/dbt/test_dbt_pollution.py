@@ -161,6 +161,25 @@ def tag_rows() -> list[dict[str, Any]]:
     ]
 
 
+def further_limits() -> Iterator[dict[str, Any]]:
+    """A rate beside the concentration judged too, and a concentration in another unit than its factor's."""
+    for factor_code, basis, value, unit in (
+        ("a21026", "rate", 500.0, "g/h"),
+        ("a21002", "measured", 20_000.0, "µg/m3"),
+    ):
+        yield {
+            "outlet_id": "DA001",
+            "factor_code": factor_code,
+            "averaging_code": "hour",
+            "limit_value": value,
+            "unit_code": unit,
+            "limit_basis_code": basis,
+            "standard_no": "GB 16297-1996",
+            "standard_name_zh": "大气污染物综合排放标准",
+            "valid_from_date": date(2026, 1, 1),
+        }
+
+
 @pytest.fixture(scope="module")
 def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
     lake = new_dbt_lake("pollution")
@@ -170,6 +189,7 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
         row for row in read_register(REGISTERS / "outlets.csv", outlets) if row["outlet_id"] == "DA001"
     )
     lake.append_changes(outlets.name, [{**stack, "stack_area_m2": STACK_AREA_M2}])
+    lake.append_changes("raw_site_register__outlet_limits", list(further_limits()))
     lake.append_stream(
         "raw_opcua_environment__points", points(), at_column="source_at_utc", ingested_at=FIRST_INGESTED
     )
@@ -290,6 +310,22 @@ def test_the_park_sees_each_hour_beside_its_limit(built: DbtLake) -> None:
     assert (before["is_exceeded"], before["limit_value"], before["limit_basis"]) == (True, 120.0, "converted")
     assert after["is_exceeded"] is False
     assert before["emission_kg"] > 0
+
+
+def test_an_outlet_is_judged_by_each_of_its_limits_in_the_limits_own_unit(built: DbtLake) -> None:
+    events = built.query(
+        "select factor_code, limit_basis_code, limit_value, unit_code, max(peak_value) as peak_value"
+        " from marts.fct_exceedance_events where outlet_id = 'DA001' and factor_code in ('a21026', 'a21002')"
+        " group by factor_code, limit_basis_code, limit_value, unit_code order by factor_code"
+    )
+    assert [tuple(event.values()) for event in events] == [
+        ("a21002", "measured", 20.0, "mg/m3", pytest.approx(30.0)),
+        ("a21026", "rate", 0.5, "kg/h", pytest.approx(0.619963, abs=1e-6)),
+    ]
+    told = one(built, "regulatory.reg_park__outlet_hourly", "DA001", "a21026", START)
+    assert (told["is_exceeded"], told["limit_basis"], told["limit_value"]) == (True, "rate", 0.5)
+    unjudged = one(built, "regulatory.reg_park__outlet_hourly", "DA001", "a21002", START + timedelta(hours=1))
+    assert (unjudged["is_exceeded"], unjudged["data_flag"]) == (None, "D")
 
 
 def test_sql_and_transforms_agree_on_every_minute_and_hour_of_a_restless_outlet(built: DbtLake) -> None:

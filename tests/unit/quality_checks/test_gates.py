@@ -150,6 +150,14 @@ def test_the_park_gate_catches(fault, rule):
     assert rule in failure.text_en
 
 
+def test_the_park_gate_judges_a_rate_by_the_emitted_mass():
+    rate = {"limit_basis": "rate", "limit_value": 0.77, "emission_kg": 0.5}
+    assert verdict_of([park_row(**rate)], "park_outlet_hourly").passed
+    over = park_row(**rate | {"emission_kg": 0.9})
+    [failure] = verdict_of([over], "park_outlet_hourly").failures
+    assert "contradicts" in failure.text_en
+
+
 def column(name: str, logical_type: Any = "string", **more: Any) -> Column:
     return Column(name, logical_type, label_zh=name, label_en=name, grade="一般", category="生产", **more)
 

@@ -14,7 +14,7 @@ days as (
 
 limits as (
 
-    select * from {{ ref('stg_site_register__outlet_limits') }}
+    select * from {{ ref('dim_outlet_limit') }}
 
 ),
 
@@ -30,6 +30,7 @@ periods as (
         avg_value,
         converted_avg_value,
         cou_value,
+        {{ amount_kg('cou_value', 'amount_unit') }} as emission_kg,
         is_valid
     from hours
     union all
@@ -43,6 +44,7 @@ periods as (
         avg_value,
         converted_avg_value,
         cou_value,
+        {{ amount_kg('cou_value', 'amount_unit') }} as emission_kg,
         is_valid
     from days
 
@@ -67,11 +69,10 @@ judged as (
         limits.standard_name_zh,
         limits.standard_name_en,
         limits.valid_from_date,
-        case limits.limit_basis_code
-            when 'measured' then periods.avg_value
-            when 'converted' then periods.converted_avg_value
-            when 'rate' then periods.cou_value * 3600.0 / periods.period_s
-        end as judged_value
+        {{ judged_value(
+            'limits.limit_basis_code', 'periods.avg_value', 'periods.converted_avg_value',
+            'periods.emission_kg', 'periods.period_s'
+        ) }} as judged_value
     from periods
     inner join limits
         on
@@ -86,5 +87,5 @@ judged as (
 
 select
     *,
-    coalesce(judged_value > limit_value or judged_value < limit_low, false) as is_exceeded
+    coalesce({{ is_beyond_limit('judged_value', 'limit_low', 'limit_value') }}, false) as is_exceeded
 from judged
