@@ -131,30 +131,25 @@ def serve_park(site: SiteOption) -> None:
 @app.command()
 def demo(directory: Directory) -> None:
     """端到端演示后自动停止 / The main job, end to end; ends by itself."""
-    from rich.console import Console
-
     from reference_plant.demo import DemoError, run_demo
     from reference_plant.summary import show
 
-    console = Console()
     try:
-        report = run_demo(directory, lambda text: console.print(text, highlight=False, markup=False))
+        report = run_demo(directory, typer.echo)
     except DemoError as error:
         _fail(error)
-    show(report, console)
+    show(report)
     raise typer.Exit(code=0 if report.succeeded else 1)
 
 
 @app.command()
 def reconcile(directory: Directory) -> None:
     """比对工厂、湖与平台 / Compare plant, lake and receivers; exit code 1 when they differ."""
-    from rich.console import Console
-
     from reference_plant.reconcile import reconcile as compare
-    from reference_plant.summary import comparisons
+    from reference_plant.summary import show_comparisons
 
     compared = compare(directory)
-    Console().print(comparisons(compared))
+    show_comparisons(compared)
     raise typer.Exit(code=1 if any(one.differences for one in compared) else 0)
 
 
