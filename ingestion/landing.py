@@ -110,13 +110,14 @@ class Landing:
         with self._spec.state.read() as connection:
             positions = landing_state.positions(connection)
             gaps = landing_state.open_gaps(connection)
+            landed_at = landing_state.last_landed(connection)
         for folder in self._spec.inbox.glob("*.*"):
             # A stream the state store does not know: begun now, or the store was lost and Delta knows better.
             if folder.name not in positions and folder.is_dir():
                 table = raw_table(self._spec.lake, folder.name)
                 positions[folder.name] = tables.transaction_version(table, folder.name) or 0
         self._positions = positions
-        return self._receiver.ready(positions, gaps)
+        return self._receiver.ready(positions, gaps, landed_at)
 
     def _record(self, arrivals: Arrivals, report: LandingReport) -> None:
         """Gaps and refusals are durable before anything moves past them."""

@@ -115,7 +115,7 @@ def _note(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_re
     kind = reads[0].kind
     now = spec.clock.now()
     rows = pa.concat_tables(read.rows for read in reads)
-    names = [f"{stream}/{read.segment.path.name}" for read in reads]
+    names = [stream, *(f"{stream}/{read.segment.path.name}" for read in reads)]
     with spec.state.begin() as connection:
         landing_state.advance(
             connection,

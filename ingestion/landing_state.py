@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 from ingestion.gateway.quarantine import Quarantined
 from ingestion.gateway.receiver import Gap
 from lake.findings import Finding, close_finding, open_finding, open_findings
-from lake.state import insert_if_absent, insert_or_update, utc_text
+from lake.state import from_utc_text, insert_if_absent, insert_or_update, utc_text
 from lake.state_tables import gaps, latest_values, streams
 
 QUARANTINED = "segment_quarantined"
@@ -24,6 +24,12 @@ def positions(connection: Connection) -> dict[str, int]:
     """The last landed sequence of each stream."""
     rows = connection.execute(select(streams.c.stream, streams.c.last_sequence))
     return {row.stream: row.last_sequence for row in rows}
+
+
+def last_landed(connection: Connection) -> dict[str, datetime]:
+    """When each stream landed last."""
+    rows = connection.execute(select(streams.c.stream, streams.c.last_arrived_at_utc))
+    return {row.stream: from_utc_text(row.last_arrived_at_utc) for row in rows}
 
 
 def open_gaps(connection: Connection) -> dict[str, set[int]]:

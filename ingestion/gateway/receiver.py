@@ -9,7 +9,8 @@ moved to quarantine with a reason.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ingestion.gateway.quarantine import Quarantine, Quarantined
@@ -20,6 +21,7 @@ from protocols.segments import (
     SegmentError,
     SegmentTornError,
     manifest_path,
+    read_manifest,
     read_table,
     verify_segment,
 )
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 SEGMENTS_PER_CALL = 2000
+# A repeated segment was sealed before it landed, but for what the clocks of the two zones differ.
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,15 @@ class Receiver:
         self,
         stream_positions: Mapping[str, int],
         open_gaps: Mapping[str, Collection[int]] | None = None,
+        landed_at: Mapping[str, datetime] | None = None,
     ) -> Arrivals:
         """What can be landed now. The same again until `done` is called or the positions move.
 
         Args:
             stream_positions: the last landed sequence of each stream; a stream that is not named starts at 0.
             open_gaps: the recorded gaps not yet refilled, so that a late one is told from a repeated one.
+            landed_at: when each stream landed last, so that a repeated one is told from one of a collector
+                that lost its numbers and begins anew.
         """
         arrivals = Arrivals()
         if not self._inbox.is_dir():
@@ -113,24 +120,41 @@ class Receiver:
                 arrivals.quarantined.append(self._quarantine.take(folder, reason))
                 continue
             gaps = set((open_gaps or {}).get(folder.name, ()))
-            self._look_into(folder, stream_positions.get(folder.name, 0), gaps, arrivals)
+            last_landed = (landed_at or {}).get(folder.name)
+            self._look_into(folder, stream_positions.get(folder.name, 0), gaps, last_landed, arrivals)
         return arrivals
 
     def done(self, segment: VerifiedSegment) -> None:
         """Remove a segment that is landed, manifest first, so that half a removal leaves no segment."""
         _remove(segment.path)
 
-    def _look_into(self, folder: Path, position: int, open_gaps: set[int], arrivals: Arrivals) -> None:
+    def _look_into(
+        self, folder: Path, position: int, open_gaps: set[int], landed_at: datetime | None, arrivals: Arrivals
+    ) -> None:
         numbers = self._numbers(folder, arrivals)
         for number in numbers:
             if number > position:
                 break
             path = manifest_path(self._inbox, folder.name, number)
             if number not in open_gaps:
-                _remove(path)  # repeated by the gateway, landed before
+                self._drop_repeated(path, landed_at, arrivals)
             elif (segment := self._verify(path, arrivals, is_refill=True)) is not None:
                 arrivals.segments.append(segment)
         self._hand_on(folder.name, position, [number for number in numbers if number > position], arrivals)
+
+    def _drop_repeated(self, path: Path, landed_at: datetime | None, arrivals: Arrivals) -> None:
+        """Remove what landed before; one sealed long after that is another segment of the same number."""
+        sealed_at = _sealed_at(path)
+        if landed_at is None or sealed_at is None or sealed_at <= landed_at + _CLOCKS_DIFFER:
+            _remove(path)
+            return
+        reason = (
+            f"number {path.stem} landed before, and this one was sealed at {sealed_at.isoformat()}, after "
+            f"its stream landed last at {landed_at.isoformat()}: the collector lost its numbers and begins "
+            "anew; restore its folder (at least marks.json) from a backup, or set the clocks right if they differ"
+        )
+        refused = self._quarantine.take_segment(path, reason)
+        arrivals.quarantined.append(replace(refused, name=path.parent.name))  # one finding for the stream
 
     def _hand_on(self, stream: str, position: int, numbers: list[int], arrivals: Arrivals) -> None:
         expected, is_waiting = position + 1, False
@@ -186,6 +210,14 @@ class Receiver:
 def _is_expected(file: Path) -> bool:
     is_payload = file.suffix == ".parquet" and MANIFEST_NAME.fullmatch(f"{file.stem}.json") is not None
     return file.name.startswith(".") or is_payload  # a dot: the gateway is still writing it
+
+
+def _sealed_at(manifest: Path) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(read_manifest(manifest).sealed_at_utc)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None  # unsigned as yet: anything may stand there
 
 
 def _remove(manifest: Path) -> None:

@@ -162,6 +162,19 @@ def test_a_bad_segment_is_quarantined_with_its_reason_and_then_missing(
     assert (handed(second), second.gaps, second.quarantined) == ([1, 3], [Gap(STREAM, 2)], [])
 
 
+def test_a_collector_that_begins_to_number_anew_is_told_and_its_segments_kept(tmp_path: Path) -> None:
+    found = receiver(tmp_path / "in")
+    seal(tmp_path / "in", 1)
+    repeated = found.ready({STREAM: 5}, landed_at={STREAM: AT - timedelta(minutes=59)})
+    assert (repeated, list((tmp_path / "in" / STREAM).iterdir())) == (Arrivals(), [])
+    seal(tmp_path / "in", 1, 2)
+    arrivals = found.ready({STREAM: 5}, landed_at={STREAM: AT - timedelta(minutes=61)})
+    assert (handed(arrivals), list((tmp_path / "in" / STREAM).iterdir())) == ([], [])
+    assert [refused.name for refused in arrivals.quarantined] == [STREAM, STREAM]
+    assert "begins anew" in arrivals.quarantined[0].reason
+    assert len(list((tmp_path / "quarantine").glob("*.reason.json"))) == 4  # two manifests, two payloads
+
+
 def test_segments_of_another_key_never_get_in(tmp_path: Path) -> None:
     seal(tmp_path / "in", 1, 2, key=Ed25519PrivateKey.generate())
     seconds = Seconds()

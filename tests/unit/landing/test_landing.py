@@ -23,7 +23,7 @@ from lake.heartbeats import heartbeats
 from lake.layout import LakePaths
 from lake.leases import hold_lease
 from lake.migrations import migrate
-from lake.state import open_state
+from lake.state import open_state, utc_text
 from lake.state_tables import gaps, latest_values, streams
 from tests.fakes.landing_segments import KEY, START, alarm, minute_points, points, seal, tag_table
 
@@ -210,6 +210,26 @@ def test_a_restored_state_store_takes_what_landed_since_for_no_gap(spec: Landing
         seal(spec.inbox, POINTS, number, minute_points(number))
     land_once(spec)
     assert landed_sequences(spec) == [number for number in range(1, 7) for _ in range(3)]
+
+
+def test_a_collector_that_lost_its_numbers_is_one_finding_until_the_stream_goes_on(spec: LandingSpec) -> None:
+    for number in (1, 2, 3):
+        seal(spec.inbox, POINTS, number, minute_points(number))
+    land_once(spec)
+    with spec.state.begin() as connection:
+        landed_long_ago = utc_text(START - timedelta(days=1))
+        connection.execute(streams.update().values(last_arrived_at_utc=landed_long_ago))
+    for number in (1, 2):
+        seal(spec.inbox, POINTS, number, minute_points(number + 9))
+    assert land_once(spec).quarantined == 2
+    with spec.state.read() as connection:
+        (finding,) = open_findings(connection)
+    assert finding["subject"] == POINTS
+    assert "begins anew" in finding["cause_en"]
+    seal(spec.inbox, POINTS, 4, minute_points(4))
+    land_once(spec)
+    with spec.state.read() as connection:
+        assert open_findings(connection) == []
 
 
 def test_a_changed_file_is_quarantined_with_a_finding_that_closes_when_it_comes_whole(
