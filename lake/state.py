@@ -64,10 +64,6 @@ class StateStore:
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", make_engine(self.url))
 
-    def now_text(self) -> str:
-        """The plant's present instant as the state store keeps it."""
-        return utc_text(self.now())
-
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction: committed at the end, rolled back when the block raises."""

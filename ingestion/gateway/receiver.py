@@ -151,7 +151,7 @@ class Receiver:
         reason = (
             f"number {path.stem} landed before, and this one was sealed at {sealed_at.isoformat()}, after "
             f"its stream landed last at {landed_at.isoformat()}: the collector lost its numbers and begins "
-            "anew; restore its folder (at least marks.json) from a backup, or set the clocks right if they differ"
+            "anew; restore its folder (at least marks.json) from a backup, or set the clocks if they differ"
         )
         refused = self._quarantine.take_segment(path, reason)
         arrivals.quarantined.append(replace(refused, name=path.parent.name))  # one finding for the stream
