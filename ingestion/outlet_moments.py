@@ -87,7 +87,7 @@ def observe(
         outlet: the outlet with its points.
         at: the moment.
         samples: the newest sample at or before the moment, by system and tag.
-        rules: what the tag table says, by system and tag; a tag it does not name has no range and unit.
+        rules: what the tag table says, by system and tag; a tag it does not name has no known unit, so no value.
         stale_after: a sample older than this counts as no contact.
     """
     fresh = {tag: sample for tag, sample in samples.items() if at - sample.source_at_utc <= stale_after}
@@ -151,12 +151,12 @@ def _read(
 
 
 def _in_unit(value: float | None, unit: str | None, wanted: str) -> float | None:
-    """The value in the factor's unit; none where it is no number or the unit cannot be converted."""
+    """The value in the factor's unit; none where it is no number or the unit unknown or not convertible."""
     if value is None or not math.isfinite(value):
         return None
-    if unit is None or unit == wanted:
+    if unit == wanted:
         return value
-    if (unit, wanted) not in _unit_conversions():
+    if unit is None or (unit, wanted) not in _unit_conversions():
         return None
     factor, shift = _unit_conversions()[unit, wanted]
     return value * factor + shift
@@ -184,7 +184,7 @@ def _gas_flow(outlet: Outlet, stack_area_m2: float, readings: Mapping[str, _Read
     """Dry gas flow at standard conditions in m³/s, which no instrument reports."""
     velocity = readings[_VELOCITY]
     conditions = _conditions(readings)
-    moisture = _normal(readings, _MOISTURE)
+    moisture = _moisture(readings)
     if velocity.value is None or conditions is None or moisture is None:
         mark = velocity.mark if velocity.mark != NORMAL else INSTRUMENT_FAULT
         return FactorValue(_GAS_FLOW, None, None, mark)
@@ -199,8 +199,14 @@ def _standard(value: float | None, readings: Mapping[str, _Reading]) -> float | 
 
 
 def _dry(value: float | None, readings: Mapping[str, _Reading]) -> float | None:
+    moisture = _moisture(readings)
+    return None if value is None or moisture is None else to_dry_basis(value, moisture)
+
+
+def _moisture(readings: Mapping[str, _Reading]) -> float | None:
+    """In per cent; none where there would be no dry gas."""
     moisture = _normal(readings, _MOISTURE)
-    return None if value is None or moisture is None or moisture >= 100 else to_dry_basis(value, moisture)
+    return None if moisture is None or moisture >= 100 else moisture
 
 
 def _oxygen_dry(outlet: Outlet, readings: Mapping[str, _Reading]) -> float | None:

@@ -92,7 +92,7 @@ def sample_mark(
     by_state = state_mark(state_code) if has_state else NORMAL
     if by_state != NORMAL:
         return by_state
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return INSTRUMENT_FAULT
     is_outside = (range_low is not None and value < range_low) or (
         range_high is not None and value > range_high

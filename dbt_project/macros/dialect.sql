@@ -46,8 +46,8 @@
 {% macro status_reason(status_code) %}(({{ status_code }}) - ({{ status_code }}) % 65536){% endmacro %}
 
 {% macro is_number(value) %}{{ adapter.dispatch('is_number')(value) }}{% endmacro %}
-{% macro default__is_number(value) %}({{ value }} is not null and not isnan({{ value }})){% endmacro %}
-{% macro spark__is_number(value) %}({{ value }} is not null and not isnan({{ value }})){% endmacro %}
+{% macro default__is_number(value) %}({{ value }} is not null and isfinite({{ value }})){% endmacro %}
+{% macro spark__is_number(value) %}({{ value }} is not null and abs({{ value }}) < cast('infinity' as double)){% endmacro %}
 
 {# The run, so that the publication finds the partitions that were rebuilt. #}
 {% macro built_at_utc() %}cast('{{ run_started_at }}' as {{ type_instant() }}){% endmacro %}

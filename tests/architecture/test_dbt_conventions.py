@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from exports.reports import reports_from_manifest
+from ingestion.hot_rules import Timing
 from transforms import oxygen, statistics
 
 ROOT = Path(__file__).parents[2]
@@ -204,6 +205,7 @@ def test_rules_in_dbt_are_those_of_transforms() -> None:
             "water_day_min_hours": statistics.WATER_DAY.minimum_count,
             "oxygen_in_air_pct": oxygen.OXYGEN_IN_AIR_PCT,
             "oxygen_max_computable_pct": oxygen.MAX_COMPUTABLE_OXYGEN_PCT,
+            "state_max_age_s": Timing().stale_after.total_seconds(),
         }
         == declared
     )

@@ -84,7 +84,7 @@ def samples(**changed: Sample | None) -> dict[tuple[str, str], Sample]:
 def observed(
     rules: dict[tuple[str, str], TagRule] | None = None, **changed: Sample | None
 ) -> dict[str, FactorValue]:
-    values = observe(STACK, AT, samples(**changed), rules or RULES, stale_after=LATE)
+    values = observe(STACK, AT, samples(**changed), RULES if rules is None else rules, stale_after=LATE)
     return {value.factor_code: value for value in values}
 
 
@@ -161,11 +161,18 @@ def test_an_instrument_state_that_is_no_number_counts_as_unknown(state: float) -
 
 @pytest.mark.parametrize(
     "conditions",
-    [{"BARO": 0.0, "PRESSURE": 0.0}, {"BARO": 101_325.0, "PRESSURE": -101_325.0}, {"TEMP": -273.0}],
-    ids=["zeros of a start-up", "vacuum", "absolute zero"],
+    [
+        {"BARO": 0.0, "PRESSURE": 0.0},
+        {"BARO": 101_325.0, "PRESSURE": -101_325.0},
+        {"TEMP": -273.0},
+        {"MOISTURE": 100.0},
+        {"MOISTURE": 130.0},
+    ],
+    ids=["zeros of a start-up", "vacuum", "absolute zero", "water alone", "more than water"],
 )
 def test_conditions_no_gas_can_have_compute_nothing_and_stop_nothing(conditions: dict[str, float]) -> None:
-    found = observed({}, **{tag: Sample(AT, value, GOOD) for tag, value in conditions.items()})
+    unlimited = {tag: TagRule(rule.unit) for tag, rule in RULES.items()}
+    found = observed(unlimited, **{tag: Sample(AT, value, GOOD) for tag, value in conditions.items()})
     assert (found["a34013"].value, found["a34013"].flag) == (None, "D")
     assert (found["a00000"].value, found["a00000"].flag) == (None, "D")
     assert found["a21002"].value == 80.0
@@ -182,6 +189,12 @@ def test_a_unit_that_differs_on_the_server_voids_the_value() -> None:
     assert (observed(rules)["a21002"].value, observed(rules)["a21002"].flag) == (None, "D")
 
 
+def test_a_value_in_an_unknown_unit_is_told_as_little_as_in_the_reports() -> None:
+    for rule in (TagRule(None, None, 0, 300), TagRule("furlong", None, 0, 300)):
+        found = observed(RULES | {(SYSTEM, "NOX"): rule})["a21002"]
+        assert (found.value, found.converted_value, found.flag) == (None, None, "D")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> StateStore:
     url = f"sqlite:///{tmp_path / 'state.db'}"
@@ -193,7 +206,8 @@ PUMP = Outlet("DW001", None, None, 1.0, (point("w00000", "FLOW"),))
 
 
 def rules_of(now: datetime, *outlets: Outlet) -> HotRules:
-    return HotRules(outlets or (PUMP,), {}, now=lambda: now, timing=Timing())
+    rules = RULES | {(SYSTEM, "FLOW"): TagRule("L/s")}
+    return HotRules(outlets or (PUMP,), rules, now=lambda: now, timing=Timing())
 
 
 def flow(*seconds_and_values: tuple[int, float]) -> object:

@@ -66,6 +66,12 @@ def test_the_range_includes_its_ends(value: float | None, mark: str) -> None:
     assert mark_of(value=value) == mark
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")])
+def test_infinity_is_no_value_whatever_the_range(value: float) -> None:
+    assert mark_of(value=value) == "D"
+    assert mark_of(value=value, range_low=None, range_high=None) == "D"
+
+
 def test_state_is_judged_before_range() -> None:
     assert mark_of(state_code=CALIBRATING, value=1e6) == "C"
 

@@ -15,16 +15,19 @@ outlet_points as (
 
 ),
 
--- A state whose own status is not Good is not known.
-reports as (
+-- A state whose own status is not Good is not known, nor is one that is no number of the list.
+reported as (
 
     select
         outlet_points.outlet_id,
         points.source_at_utc,
         points.source_at_100ns,
-        points.plant_date,
         case
-            when {{ status_severity('points.status_code') }} = 0 then cast(points.value_number as integer)
+            when
+                {{ status_severity('points.status_code') }} = 0
+                and {{ is_number('points.value_number') }}
+                and points.value_number between 0 and 99
+                then cast(floor(points.value_number) as integer)
         end as state_code
     from points
     inner join outlet_points
@@ -32,6 +35,38 @@ reports as (
             points.tag_id = outlet_points.tag_id
             and points.plant_date >= outlet_points.valid_from_date
             and points.plant_date < outlet_points.valid_to_date
+
+),
+
+followed as (
+
+    select
+        *,
+        {{ add_seconds('source_at_utc', var('state_max_age_s')) }} as stale_at_utc,
+        lead(source_at_utc) over (
+            partition by outlet_id order by source_at_utc, source_at_100ns
+        ) as next_report_at_utc
+    from reported
+
+),
+
+-- A state is told at least once a minute: after a long silence it is not known any more.
+reports as (
+
+    select
+        outlet_id,
+        source_at_utc,
+        source_at_100ns,
+        state_code
+    from reported
+    union all
+    select
+        outlet_id,
+        stale_at_utc as source_at_utc,
+        source_at_100ns,
+        null as state_code
+    from followed
+    where next_report_at_utc is null or next_report_at_utc > stale_at_utc
 
 ),
 
@@ -62,7 +97,7 @@ intervals as (
     select
         outlet_id,
         state_code,
-        -- A state is told at least once a minute: the first report speaks for the minute before it.
+        -- The first report speaks for the minute before it.
         case
             when report_number = 1 then {{ add_seconds('source_at_utc', -60) }}
             else source_at_utc
