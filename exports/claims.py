@@ -22,6 +22,7 @@ from lake.state import utc_text
 from lake.state_tables import submission_events, submissions
 
 _JITTER = random.SystemRandom()
+_EXPIRE_BATCH = 500  # of each mode in one transaction, so that others need not wait long for the state store
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def take_back(conn: Connection, endpoint_ids: Sequence[str], now: datetime) -> l
 
 
 def expire_overdue(conn: Connection, endpoint: EndpointSpec, now: datetime) -> list[int]:
-    """Give up what waited longer than the endpoint's rule allows; answers their ids."""
+    """Give up some of what waited longer than the endpoint's rule allows; none left where it answers none."""
     rules = {
         "stream": endpoint.expire.stream_after_minutes,
         "scheduled": endpoint.expire.scheduled_after_minutes,
@@ -192,12 +193,14 @@ def expire_overdue(conn: Connection, endpoint: EndpointSpec, now: datetime) -> l
         if minutes is None:
             continue
         overdue = conn.scalars(
-            select(submissions.c.submission_id).where(
+            select(submissions.c.submission_id)
+            .where(
                 submissions.c.endpoint_id == endpoint.endpoint_id,
                 submissions.c.state == State.QUEUED,
                 submissions.c.mode == mode,
                 submissions.c.due_at_utc < utc_text(now - timedelta(minutes=minutes)),
             )
+            .limit(_EXPIRE_BATCH)
         ).all()
         for submission_id in overdue:
             expire(conn, submission_id, f"{mode} reports expire {minutes:g} minutes after they fall due", now)

@@ -96,9 +96,7 @@ def drain(
         timeout_s: seconds of this machine.
     """
     deadline = time.monotonic() + timeout_s
-    allowed = [
-        name for name, spec in endpoints.items() if refusal_of(spec, site.environment, site.secrets) is None
-    ]
+    allowed = _allowed(site, endpoints)
 
     def is_over() -> bool:
         return time.monotonic() > deadline or _count_states(site, allowed).is_empty
@@ -167,14 +165,23 @@ async def _follow_stream(
     endpoints: Mapping[str, EndpointSpec],
     is_stopped: Stopped,
 ) -> None:
-    """Queue observations as landing stores them."""
-    queued_to = 0
+    """Queue observations as landing stores them; all anew when an endpoint comes to be addressed."""
+    queued_to, allowed = 0, _allowed(site, endpoints)
     while not is_stopped():
         newest = await asyncio.to_thread(newest_observation, site)
         if newest > queued_to:
-            await asyncio.to_thread(enqueue_observations, site, reports, endpoints, after_id=queued_to)
+            before, allowed = allowed, _allowed(site, endpoints)
+            after_id = queued_to if allowed == before else 0
+            await asyncio.to_thread(enqueue_observations, site, reports, endpoints, after_id=after_id)
             queued_to = newest
         await _sleep(_POLL_S, is_stopped)
+
+
+def _allowed(site: ExportSite, endpoints: Mapping[str, EndpointSpec]) -> list[str]:
+    """The endpoints that may be addressed now."""
+    return [
+        name for name, spec in endpoints.items() if refusal_of(spec, site.environment, site.secrets) is None
+    ]
 
 
 async def _keep_house(
@@ -188,12 +195,20 @@ async def _keep_house(
 def _housekeeping(
     site: ExportSite, endpoints: Mapping[str, EndpointSpec], checkpointer: Checkpointer
 ) -> None:
+    for endpoint in endpoints.values():
+        _expire(site, endpoint)
     with site.state.begin() as conn:
-        for endpoint in endpoints.values():
-            expire_overdue(conn, endpoint, site.clock.now())
         waiting = _waiting(conn)
         beat(conn, PROCESS, detail=f"{waiting} submissions wait")
     checkpointer.sign()
+
+
+def _expire(site: ExportSite, endpoint: EndpointSpec) -> None:
+    """Give up what is overdue, some in each transaction: after an outage it may be days of real-time data."""
+    expired = [0]
+    while expired:
+        with site.state.begin() as conn:
+            expired = expire_overdue(conn, endpoint, site.clock.now())
 
 
 def _take_back(site: ExportSite, endpoints: Mapping[str, EndpointSpec]) -> None:
