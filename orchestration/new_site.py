@@ -17,7 +17,7 @@ from orchestration.site import SettingsError, read_site
 
 TEMPLATE = Path(__file__).parent / "site_template"
 CONTRACTS = Path(__file__).parents[1] / "ingestion" / "systems"
-FOLDERS = ("tags", "pki/own", "pki/trusted", "manual_inbox", "manual_results", "var")
+FOLDERS = ("tags", "pki/own", "pki/trusted", "manual_inbox/lab_manual", "manual_results", "var")
 TAG_COLUMNS = (
     "tag_id", "node_id", "label_zh", "label_en", "unit", "range_low", "range_high", "data_type",
     "sampling_ms", "queue_size", "area", "equipment_id", "has_history",

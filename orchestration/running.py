@@ -13,30 +13,36 @@ from orchestration.settings import Settings
 DRAIN_S = 60.0
 
 
-def land(settings: Settings, *, once: bool) -> None:
-    """Land what arrives at the gateway's inbox until told to stop, or what is there now."""
+def land(settings: Settings, *, once: bool) -> str:
+    """Land what arrives in the inbox until told to stop, or what is there now; returns a line for a person."""
     from ingestion.landing import land_once, run_landing
 
     with state_store(settings) as state:
         spec = landing_spec(settings, state)
-        if once:
-            land_once(spec)
-        else:
+        if not once:
             run_landing(spec, stop_signal())
+            return "landing ended 入湖已停止"
+        report = land_once(spec)
+    return (
+        f"{report.rows} rows landed 行已入湖, {report.gaps} segments missing 缺段, "
+        f"{report.quarantined} files refused 拒收文件"
+    )
 
 
-def dispatch(settings: Settings, *, once: bool) -> None:
-    """Send what the outbox holds until told to stop, or until nothing waits any more."""
+def dispatch(settings: Settings, *, once: bool) -> str:
+    """Send what waits until told to stop, or until nothing waits any more; returns a line for a person."""
     from exports.dispatcher import drain, run_dispatcher
 
     location = load_location(settings)
     log_key = log_key_path(settings)
     with state_store(settings) as state:
         site = export_site(settings, state)
-        if once:
-            drain(site, location.reports, location.endpoints, log_key=log_key, timeout_s=DRAIN_S)
-        else:
+        if not once:
             run_dispatcher(site, location.reports, location.endpoints, log_key=log_key, stop=stop_signal())
+            return "dispatcher ended 发送已停止"
+        report = drain(site, location.reports, location.endpoints, log_key=log_key, timeout_s=DRAIN_S)
+    counts = ", ".join(f"{state} {count}" for state, count in sorted(report.by_state.items()))
+    return f"outbox 发件箱: {counts or 'empty 空'}"
 
 
 def stop_signal() -> threading.Event:

@@ -13,7 +13,8 @@ from orchestration.cli.output import fail, print_json, print_table, say
 
 GROUP = "Processes 进程"
 OnlyOption = Annotated[
-    list[str] | None, typer.Option("--only", help="Only this process; may be repeated 只启动指定进程.")
+    list[str] | None,
+    typer.Option("--only", help="Only this process, as `status` names it; may be repeated 只启动指定进程."),
 ]
 
 
@@ -55,7 +56,7 @@ def land(
     from orchestration.running import land as run
     from orchestration.settings import load_settings
 
-    run(load_settings(site), once=once)
+    say(run(load_settings(site), once=once))
 
 
 def dispatch(
@@ -69,7 +70,7 @@ def dispatch(
     from orchestration.running import dispatch as run
     from orchestration.settings import load_settings
 
-    run(load_settings(site), once=once)
+    say(run(load_settings(site), once=once))
 
 
 def up(
@@ -91,7 +92,8 @@ def up(
         starting.supervise(settings, only or ())
         return
     address = starting.start_detached(settings, only or ())
-    say(f"ChemLink is up 已启动: {address}")
+    has_ui = not only or starting.UI in only
+    say(f"ChemLink is up 已启动: {address if has_ui else ', '.join(only or ())}")
     say("See `chemlink status`; end it with `chemlink down`. 查看状态用 status，停止用 down。")
 
 
