@@ -14,7 +14,7 @@ DRAIN_S = 60.0
 
 
 def land(settings: Settings, *, once: bool) -> str:
-    """Land what arrives in the inbox until told to stop, or what is there now; returns a line for a person."""
+    """Land what arrives in the inbox until told to stop, or what is there now; returns what to tell."""
     from ingestion.landing import land_once, run_landing
 
     with state_store(settings) as state:
@@ -30,7 +30,7 @@ def land(settings: Settings, *, once: bool) -> str:
 
 
 def dispatch(settings: Settings, *, once: bool) -> str:
-    """Send what waits until told to stop, or until nothing waits any more; returns a line for a person."""
+    """Send what waits until told to stop, or until nothing waits any more; returns what to tell."""
     from exports.dispatcher import drain, run_dispatcher
 
     location = load_location(settings)

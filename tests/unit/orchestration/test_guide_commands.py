@@ -12,13 +12,8 @@ import typer
 from orchestration.cli import app
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted(
-    [
-        *ROOT.glob("README*.md"),
-        *ROOT.glob("docs/guide/*/*.md"),
-        *ROOT.glob("orchestration/site_template/**/*.md"),
-    ]
-)
+PLACES = ("README*.md", "docs/guide/*/*.md", "orchestration/site_template/**/*.md")
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 _IN_TEXT = re.compile(r"`chemlink ([a-z][^`]*)`")
 _IN_BLOCK = re.compile(r"^(?:.*&& )?chemlink ([a-z](?:[^\"\n#&]|\"[^\"]*\")*)", re.MULTILINE)
 
@@ -59,10 +54,8 @@ def test_every_command_a_page_names_can_be_given_so(page):
     for line in named_commands(page.read_text(encoding="utf-8")):
         words = shlex.split(line)
         try:
-            parse(
-                words if len(words) > 1 or words[0] not in _NAMED_ALONE else [*words, *_NAMED_ALONE[words[0]]]
-            )
-        except Exception as error:
+            parse(words if len(words) > 1 else words + _NAMED_ALONE.get(words[0], []))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, told beside the command
             faults.append(f"chemlink {line}: {error}")
     assert not faults, "\n".join(faults)
 
