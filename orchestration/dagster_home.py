@@ -47,3 +47,18 @@ def write_dagster_home(settings: Settings) -> None:
     text = DAGSTER_YAML.format(base_dir=settings.dagster_home / "history" / "runs")
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+
+
+def make_storage(settings: Settings) -> None:
+    """Create Dagster's databases before anything else opens them.
+
+    Webserver, daemon and code server starting together on an empty home each write the schema's version, and
+    a store with two versions is refused for ever after (tried).
+    """
+    if (settings.dagster_home / "history" / "runs" / "index.db").is_file():
+        return
+    import dagster as dg
+
+    settings.enter()
+    with dg.DagsterInstance.get() as instance:
+        instance.get_runs(limit=1)

@@ -50,13 +50,14 @@ def _chosen(settings: Settings, only: Sequence[str]) -> list[ProcessSpec]:
 def prepare(settings: Settings) -> None:
     """Make what the processes expect to find: folders, state store, dbt's manifest, Dagster's home."""
     from lake.state import migrate
-    from orchestration.dagster_home import write_dagster_home
+    from orchestration.dagster_home import make_storage, write_dagster_home
     from orchestration.dbt_manifest import ensure_manifest
 
     settings.var.mkdir(parents=True, exist_ok=True)
     migrate(settings.state_url, settings.lake)
     ensure_manifest()
     write_dagster_home(settings)
+    make_storage(settings)
 
 
 def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:

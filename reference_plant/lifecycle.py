@@ -42,8 +42,7 @@ def start(site_dir: Path) -> None:
         msg = f"the plant of {site_dir} is already running; stop it with `python -m reference_plant stop`"
         raise supervisor.AlreadyRunningError(msg)
     described = json.loads((site_dir / "plant.json").read_text(encoding="utf-8"))
-    begun = run_dir(site_dir) / "begun"
-    if not begun.exists():
+    if not _begun(site_dir).exists():
         write_clock(
             site_dir,
             datetime.fromisoformat(described["live_from_utc"]),
@@ -61,10 +60,20 @@ def start(site_dir: Path) -> None:
             start_new_session=True,
         )
     _await_ports(site_dir, {name: described["ports"][name] for name in ANSWERING}, process)
-    begun.touch()
+    mark_begun(site_dir)
     clock = load_clock(site_dir / "clock.json")
     missing = (datetime.fromisoformat(described["live_from_utc"]) - clock.now()).total_seconds()
     time.sleep(max(0.0, clock.real_seconds(missing)))
+
+
+def mark_begun(site_dir: Path) -> None:
+    """Say that the clock of this plant has been set, so that a start does not set it again."""
+    _begun(site_dir).parent.mkdir(parents=True, exist_ok=True)
+    _begun(site_dir).touch()
+
+
+def _begun(site_dir: Path) -> Path:
+    return run_dir(site_dir) / "begun"
 
 
 def supervise(site_dir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,12 +35,20 @@ def stay_up(site_dir: Path) -> str:
         make_site(site_dir, PlantOptions())
     if not supervisor.is_running(lifecycle.run_dir(site_dir)):
         resume_time(site_dir)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # plant and platform come up at the same time
+        plant = beside.submit(_start_plant, site_dir)
+        try:
+            address = starting.start_detached(load_settings(site_dir))
+            plant.result()
+        except (starting.StartError, PlantStartError):
+            take_down(site_dir)
+            raise
+    return address
+
+
+def _start_plant(site_dir: Path) -> None:
+    if not supervisor.is_running(lifecycle.run_dir(site_dir)):
         lifecycle.start(site_dir)
-    try:
-        return starting.start_detached(load_settings(site_dir))
-    except starting.StartError:
-        lifecycle.stop(site_dir)
-        raise
 
 
 def take_down(site_dir: Path) -> int:
@@ -57,3 +66,4 @@ def resume_time(site_dir: Path) -> None:
     path.write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     live_from = datetime.fromisoformat(described["live_from_utc"])
     write_clock(site_dir, max(now, live_from), described["speed"])
+    lifecycle.mark_begun(site_dir)
