@@ -87,7 +87,7 @@ def observe(
         outlet: the outlet with its points.
         at: the moment.
         samples: the newest sample at or before the moment, by system and tag.
-        rules: what the tag table says, by system and tag; a tag it does not name has no known unit, so no value.
+        rules: what the tag table says, by system and tag; a tag it does not name has no unit, so no value.
         stale_after: a sample older than this counts as no contact.
     """
     fresh = {tag: sample for tag, sample in samples.items() if at - sample.source_at_utc <= stale_after}

@@ -31,7 +31,7 @@ periods as (
         converted_avg_value,
         cou_value,
         {{ amount_kg('cou_value', 'amount_unit') }} as emission_kg,
-        is_valid
+        is_valid and is_complete as is_judged
     from hours
     union all
     select
@@ -45,12 +45,12 @@ periods as (
         converted_avg_value,
         cou_value,
         {{ amount_kg('cou_value', 'amount_unit') }} as emission_kg,
-        is_valid
+        is_valid and is_complete as is_judged
     from days
 
 ),
 
--- A past period is judged by the limit of its day; only a valid period is judged at all.
+-- A period is judged by the limit of its day, once it is over and if it is valid: the mean of a day so far is no day's.
 judged as (
 
     select
@@ -81,7 +81,7 @@ judged as (
             and periods.averaging_code = limits.averaging_code
             and periods.plant_date >= limits.valid_from_date
             and periods.plant_date < limits.valid_to_date
-    where periods.is_valid
+    where periods.is_judged
 
 )
 
