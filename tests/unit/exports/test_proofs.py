@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import select
 
 from exports.checkpoints import Checkpointer, log_sign_key
@@ -172,6 +173,22 @@ def test_a_changed_declaration_is_a_leaf_and_an_unchanged_one_is_not(site: Expor
     assert record_configuration(site, REPORTS, {"province_hj212": province(2)}) == ["endpoint province_hj212"]
     assert record_configuration(site, REPORTS, {}) == ["endpoint province_hj212"]
     assert record_configuration(site, REPORTS, {}) == []
+
+
+def test_a_disk_that_refuses_the_log_key_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("exports.checkpoints.os.fdopen", refuse)
+        with pytest.raises(OSError, match="No space"):
+            log_sign_key(tmp_path / "log_sign.pem")
+    made = log_sign_key(tmp_path / "log_sign.pem")
+    verify_key = (tmp_path / "log_verify.pem").read_bytes()
+    assert load_pem_public_key(verify_key) == made.public_key()
+    assert (tmp_path / "log_sign.pem").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_log_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
