@@ -20,6 +20,8 @@ from exports.transports.hj212_host import HostDesk
 from protocols.hj212 import Command, Frame, QnRtn, ReceivedFrame, RejectedBytes, StreamDecoder, encode_frame
 
 _READ_BYTES = 65536
+# Not a word against the upload: it came over damaged, or the host does not know what happened to it.
+_SEND_AGAIN = {str(int(QnRtn.CRC_ERROR)), str(int(QnRtn.UNKNOWN))}
 
 
 class Hj212TcpTransport:
@@ -92,7 +94,7 @@ class Hj212TcpTransport:
         Raises:
             UnreachableError: there is no connection, or it broke.
             CredentialsError: the host answers that the password is wrong.
-            TransientError: no 9014 after the last resend.
+            TransientError: no 9014 after the last resend, or an answer that the upload came over damaged.
             PermanentError: the host answers that it refuses the upload.
         """
         wire = hashlib.sha256()
@@ -189,6 +191,7 @@ def _judge(sent: Frame, answer: ReceivedFrame) -> ReceivedFrame:
 
     Raises:
         CredentialsError: QnRtn says that the password is wrong.
+        TransientError: QnRtn says that the checksum is wrong, or nothing.
         PermanentError: any other refusal.
     """
     if answer.frame.cn == Command.DATA_ANSWER:
@@ -200,6 +203,8 @@ def _judge(sent: Frame, answer: ReceivedFrame) -> ReceivedFrame:
     if answer.frame.value("QnRtn") == str(int(QnRtn.PASSWORD_ERROR)):
         msg = f"{told}: wrong password; check the endpoint's secret"
         raise CredentialsError(msg, body=answer.raw)
+    if answer.frame.value("QnRtn") in _SEND_AGAIN:
+        raise TransientError(told, body=answer.raw)
     raise PermanentError(told, body=answer.raw, reference=answer.frame.qn)
 
 

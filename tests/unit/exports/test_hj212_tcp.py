@@ -134,9 +134,15 @@ def test_answers_may_come_in_any_order_and_in_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "error"), [(QnRtn.PASSWORD_ERROR, CredentialsError), (QnRtn.REFUSED, PermanentError)]
+    ("result", "error"),
+    [
+        (QnRtn.PASSWORD_ERROR, CredentialsError),
+        (QnRtn.REFUSED, PermanentError),
+        (QnRtn.CRC_ERROR, TransientError),
+        (QnRtn.UNKNOWN, TransientError),
+    ],
 )
-def test_an_explicit_refusal_is_believed(result: QnRtn, error: type[Exception]) -> None:
+def test_an_explicit_refusal_is_taken_for_what_it_says(result: QnRtn, error: type[Exception]) -> None:
     async def run() -> None:
         async def refuse(frame: Frame, writer: asyncio.StreamWriter) -> None:
             writer.write(encode_frame(answer_request(frame, result)))
@@ -144,7 +150,7 @@ def test_an_explicit_refusal_is_believed(result: QnRtn, error: type[Exception]) 
         async with client(refuse) as (transport, received):
             with pytest.raises(error):
                 await transport.deliver(requests()[0])
-        assert len(received) == 1, "a refused upload is not repeated"
+        assert len(received) == 1, "the next try is the worker's to decide"
 
     asyncio.run(run())
 
