@@ -157,6 +157,8 @@ class Landing:
         try:
             return ReadSegment(segment, segment.read())
         except SegmentError as error:
+            if not segment.path.exists():
+                return None  # another process landed it since this one looked
             refused = self._quarantine.take_segment(segment.path, str(error))
         report.quarantined += 1
         with self._spec.state.begin() as connection:

@@ -186,6 +186,8 @@ class Receiver:
         try:
             return VerifiedSegment(verify_segment(path, self._verify_key), path, is_refill)
         except SegmentTornError as error:
+            if not path.exists():
+                return None  # another process landed it since this one looked
             # A gateway that reorders files brings the payload later.
             if not payload.exists() and not self._has_waited(str(path), 0):
                 return None

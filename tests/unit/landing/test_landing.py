@@ -311,6 +311,19 @@ def test_a_stream_held_by_another_process_is_left_to_it(spec: LandingSpec) -> No
     assert landed_sequences(spec) == [1] * 3
 
 
+def test_a_segment_another_process_landed_meanwhile_is_left_alone(
+    spec: LandingSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal(spec.inbox, POINTS, 1, minute_points(1))
+    landing = Landing(spec)
+    arrivals = landing._arrivals()
+    land_once(spec)
+    monkeypatch.setattr(landing, "_arrivals", lambda: arrivals)
+    report = landing.look(commit_all=True)
+    assert (report.landed, report.quarantined) == ([], 0)
+    assert landed_sequences(spec) == [1] * 3
+
+
 def test_the_loop_lands_beats_and_commits_what_is_gathered_when_told_to_stop(spec: LandingSpec) -> None:
     stop = threading.Event()
     loop = threading.Thread(target=run_landing, args=(replace(spec, commit_every_s=3600, poll_s=0.02), stop))
