@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -158,9 +159,16 @@ def test_doctor_follows_an_outlet_to_its_endpoints(demo: DemoReport) -> None:
         assert link in chain, f"doctor says nothing of {link}"
 
 
-def test_a_submission_is_proved_and_a_changed_one_is_not(demo: DemoReport) -> None:
-    key = submissions(demo)[0]
-    assert chemlink(demo, "verify", key).returncode == 0
+def test_a_submission_is_proved_and_a_changed_one_is_not(demo: DemoReport, tmp_path: Path) -> None:
+    kept = tmp_path / "proof.json"
+    assert chemlink(demo, "verify", submissions(demo)[0], "--save", str(kept)).returncode == 0
+    assert chemlink(demo, "verify", str(kept)).returncode == 0
+    bundle = json.loads(kept.read_text(encoding="utf-8"))
+    content = bytearray(base64.b64decode(bundle["content_base64"]))
+    content[len(content) // 2] ^= 1
+    changed = {**bundle, "content_base64": base64.b64encode(content).decode()}
+    kept.write_text(json.dumps(changed), encoding="utf-8")
+    assert chemlink(demo, "verify", str(kept)).returncode == 3
 
 
 def submissions(demo: DemoReport) -> list[str]:
