@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class Quarantine:
         self._directory.mkdir(parents=True, exist_ok=True)
         content = {"name": ascii(name), "reason": ascii(reason), "quarantined_at_real_utc": now.isoformat()}
         kept_as.with_suffix(kept_as.suffix + ".reason.json").write_text(json.dumps(content), encoding="utf-8")
-        path.rename(kept_as)
+        shutil.move(path, kept_as)  # the gateway's folder may be a disk of its own
         return Quarantined(name, reason, kept_as)
 
     def take_segment(self, manifest: Path, reason: str) -> Quarantined:

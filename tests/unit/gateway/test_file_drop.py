@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -215,6 +216,19 @@ def test_a_hostile_file_name_is_quarantined_under_a_name_of_our_own(tmp_path: Pa
     (refused,) = arrivals.quarantined
     assert refused.kept_as.read_bytes() == b"x"
     assert refused.kept_as.name.isascii()
+
+
+def test_an_inbox_on_another_disk_is_cleared_of_bad_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    seal(tmp_path / "in", 1, key=Ed25519PrivateKey.generate())
+    monkeypatch.setattr(os, "rename", refuse)
+    (refused,) = receiver(tmp_path / "in").ready({}).quarantined
+    assert refused.kept_as.is_file()
+    assert list((tmp_path / "in" / STREAM).iterdir()) == []
 
 
 def test_a_hostile_folder_or_link_is_quarantined_unread(tmp_path: Path) -> None:
