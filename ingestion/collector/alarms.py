@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from asyncua import ua
 
 from ingestion.collector.alarm_events import AlarmEvent, alarm_table, event_filter, read_event
+from ingestion.collector.intake import AHEAD_TICKS
 from ingestion.collector.marks import mark_of
 from protocols.opcua_time import TICKS_PER_SECOND, from_ticks, to_ticks
 
@@ -126,11 +127,23 @@ class Alarms:
             del self._events[: len(events)]
 
     def _admit(self, fields: list[ua.Variant]) -> None:
-        event = read_event(fields, self._namespaces, self._tag_of_node, to_ticks(self._clock.now()))
-        if event is None or not self._is_new(event):
+        now = to_ticks(self._clock.now())
+        event = read_event(fields, self._namespaces, self._tag_of_node, now)
+        if event is None or self._is_ahead(event, now) or not self._is_new(event):
             return
         self._events.append(event)
         self._ready.set()
+
+    def _is_ahead(self, event: AlarmEvent, now: int) -> bool:
+        """Whether its date is so far ahead that its mark would shut out what its condition reports next."""
+        if event.ticks <= now + AHEAD_TICKS:
+            self._status.recover(_SUBJECT, "clock")
+            return False
+        reason = (
+            f"{event.key}: dated {from_ticks(event.ticks).isoformat()}; correct the server's clock or ours"
+        )
+        self._status.fail(_SUBJECT, "clock", reason)
+        return True
 
     def _is_new(self, event: AlarmEvent) -> bool:
         """Whether the event is past its mark; it then is the mark."""
@@ -151,7 +164,7 @@ class Alarms:
         details = ua.ReadEventDetails(
             NumValuesPerNode=EVENTS_PER_READ,
             StartTime=from_ticks(start),
-            EndTime=from_ticks(to_ticks(self._clock.now()) + 3600 * TICKS_PER_SECOND),
+            EndTime=from_ticks(to_ticks(self._clock.now()) + AHEAD_TICKS),
             Filter=event_filter(),
         )
         node = ua.HistoryReadValueId(NodeId=ua.NodeId(ua.ObjectIds.Server))

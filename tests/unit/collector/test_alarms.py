@@ -16,7 +16,7 @@ from ingestion.collector.alarm_events import alarm_table, read_event
 from ingestion.collector.alarms import Alarms
 from ingestion.collector.sealing import Sealer
 from ingestion.collector.status import Status
-from protocols.clock import SystemClock
+from protocols.clock import ScaledClock, SystemClock
 from protocols.opcua_time import to_ticks, with_hundred_ns
 from protocols.points import ALARMS
 from protocols.segments import manifest_path, read_table, sequences
@@ -104,6 +104,23 @@ def test_two_events_of_one_source_and_instant_are_both_kept(tmp_path: Path) -> N
     asyncio.run(session(raised, acknowledged))
     asyncio.run(session(raised, acknowledged, fields(3, second=1)))
     assert sealed_ids(tmp_path) == ["00000001", "00000002", "00000003"]
+
+
+def test_an_event_dated_far_ahead_shuts_out_no_later_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        status = Status("plant", "opc.tcp://x")
+        sealer = Sealer(tmp_path, "plant", KEY, SystemClock())
+        alarms = Alarms(sealer, ScaledClock(AT, AT, speed=1.0), status, None)
+        ahead = fields(1, second=0)
+        ahead[4] = ua.Variant(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+        alarms.take([ahead])
+        assert "9999" in status.failed_tags["(events)"]["clock"]
+        alarms.take([fields(2, second=5)])
+        assert status.failed_tags == {}
+        await alarms.seal()
+
+    asyncio.run(scenario())
+    assert sealed_ids(tmp_path) == ["00000002"]
 
 
 def test_events_the_disk_refused_are_sealed_the_next_time(
