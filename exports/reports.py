@@ -54,6 +54,9 @@ class ReportSpec(BaseModel):
         if self.renderer == "hj212" and self.subject != "outlet":
             msg = "an HJ 212 report has subject outlet, because a device number (MN) stands for one outlet"
             raise ValueError(msg)
+        if self.renderer == "park_json" and self.subject != "site":
+            msg = "a park report has subject site, because the park numbers a report's submissions in one row"
+            raise ValueError(msg)
         return self
 
     def due_at(self, period: Period) -> datetime:

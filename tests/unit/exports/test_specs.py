@@ -60,6 +60,7 @@ def test_an_exposure_with_a_report_is_the_report_and_others_are_not() -> None:
         ({"mode": "stream"}, "real_time"),
         ({"period": "fortnight"}, "period"),
         ({"subject": "site"}, "outlet"),
+        ({"renderer": "park_json", "command": None}, "subject site"),
         ({"due_minutes": -1}, "due_minutes"),
     ],
 )
