@@ -58,7 +58,7 @@ class ShrunkenSourceError(PermanentError):
         super().__init__(
             f"{table}: the source has {found} row(s), the last extract left {last}; expected at least "
             f"{least_share:.0%} of it. A truncated source would delete our rows, so nothing landed. If they "
-            "are truly gone, run once with accept_shrink."
+            f"are truly gone, say so once: chemlink extract {table} --accept-shrink"
         )
 
 

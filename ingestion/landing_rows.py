@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 
 from contracts.arrow import STREAM_BOOKKEEPING, UTC_US
 from lake.encodings import POINTS, Storage
+from lake.layout import LakePaths
+from lake.table_creation import open_or_create
 from protocols.points import SCHEMAS
 
 PARTITION = "source_date"
@@ -26,6 +29,17 @@ STORAGE = {
 def raw_stream_schema(kind: str) -> pa.Schema:
     """The schema of a raw stream table: the wire's columns, then the bookkeeping columns."""
     return pa.schema([*SCHEMAS[kind], *STREAM_BOOKKEEPING])
+
+
+def create_stream_tables(lake: LakePaths, system_ids: Iterable[str]) -> None:
+    """Empty raw tables of streams that have not landed.
+
+    A site need not have every control system; models that look at all of them still find what they read.
+    """
+    for system_id in system_ids:
+        for kind, storage in STORAGE.items():
+            path = lake.table("raw", f"raw_{system_id}__{kind}")
+            open_or_create(path, raw_stream_schema(kind), [PARTITION], storage)
 
 
 def raw_rows(

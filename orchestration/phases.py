@@ -14,6 +14,8 @@ from typing import Any
 
 import dagster as dg
 
+from ingestion.landing_rows import create_stream_tables
+from ingestion.registry import SystemKind, discover_systems
 from lake import tables
 from lake.state import StateStore
 from orchestration import jobs
@@ -110,6 +112,7 @@ def build_models(workshop: Workshop) -> PhaseReport:
     """Build and publish every model that does not stand on an unusable table."""
     report = PhaseReport(jobs.MODELS)
     settings = workshop.settings
+    create_stream_tables(settings.lake, stream_systems_of_the_product())
     keys = model_keys(workshop)
     first = first_touched_day(workshop.location, workshop.instance, jobs.MODELS)
     began = settings.clock.now().isoformat()
@@ -186,6 +189,11 @@ def model_keys(workshop: Workshop) -> list[dg.AssetKey]:
         frontier = children - behind
         behind |= frontier
     return sorted(models - behind)
+
+
+def stream_systems_of_the_product() -> list[str]:
+    """Every control system that models look at, whether this site has it or not."""
+    return [system.system_id for system in discover_systems() if system.kind is SystemKind.OPCUA]
 
 
 def absent_sources(location: Location) -> set[dg.AssetKey]:

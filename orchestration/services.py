@@ -25,7 +25,9 @@ def state_store(settings: Settings) -> Iterator[StateStore]:
         state.close()
 
 
-def extract_context(settings: Settings, state: StateStore, run_id: str) -> ExtractContext:
+def extract_context(
+    settings: Settings, state: StateStore, run_id: str, *, accept_shrink: bool = False
+) -> ExtractContext:
     """What an extract may use."""
     from ingestion.context import ExtractContext
 
@@ -36,6 +38,7 @@ def extract_context(settings: Settings, state: StateStore, run_id: str) -> Extra
         clock=settings.clock,
         site_dir=settings.site_dir,
         run_id=run_id,
+        accept_shrink=accept_shrink,
     )
 
 

@@ -35,7 +35,6 @@ class SiteSpec(BaseModel):
     first_date: date
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     state_url: str | None = None
-    retain_log_days: int = Field(default=180, ge=1)
 
     @field_validator("zone")
     @classmethod

@@ -13,6 +13,7 @@ from orchestration.cli import (
     control_zone,
     evidence,
     exits,
+    extracting,
     processes,
     readers,
     reports,
@@ -52,7 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (site, processes, control_zone, readers, evidence, reports):
+for module in (site, processes, control_zone, readers, evidence, reports, extracting):
     module.register(app)
 app.add_typer(contract.app, name="contract")
 app.add_typer(contract.docs_app, name="docs")

@@ -295,7 +295,7 @@ def test_a_truncated_source_deletes_nothing_of_ours(mode, sql, server_url, contr
         add(sql, number, number)
     extract_sql(chosen, server_url, context)
     sql("delete from orders where vbeln > '0000000010'")
-    with pytest.raises(ShrunkenSourceError, match="accept_shrink"):
+    with pytest.raises(ShrunkenSourceError, match="--accept-shrink"):
         extract_sql(chosen, server_url, context)
     assert len(present(chosen, context)) == 20
     report = extract_sql(chosen, server_url, replace(context, accept_shrink=True))

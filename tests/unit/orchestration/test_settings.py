@@ -43,7 +43,6 @@ def test_a_site_is_read_with_its_defaults(site):
         ("colour: red\n", "colour"),
         ("zone: Mars/Olympus\n", "Mars/Olympus"),
         ("webserver_port: 0\n", "webserver_port"),
-        ("retain_log_days: none\n", "retain_log_days"),
     ],
 )
 def test_a_wrong_key_is_named(site, line, named):
