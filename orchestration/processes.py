@@ -18,12 +18,13 @@ CODE_LOCATION = "orchestration.definitions"
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One long-running process: its name in `status`, and its command."""
+    """One long-running process: its name in `status`, its command, how long after the others it starts."""
 
     name: str
     command: tuple[str, ...]
     label_zh: str
     label_en: str
+    delay_s: float = 0.0
 
 
 def process_specs(settings: Settings) -> list[ProcessSpec]:
@@ -38,7 +39,8 @@ def process_specs(settings: Settings) -> list[ProcessSpec]:
         ProcessSpec("land", _chemlink("land", *site), "入湖", "landing"),
         ProcessSpec("dispatch", _chemlink("dispatch", *site), "上报发送", "dispatcher"),
         ProcessSpec("webserver", _webserver(settings.site.webserver_port), "编排界面", "Dagster webserver"),
-        ProcessSpec("daemon", _daemon(), "编排守护进程", "Dagster daemon"),
+        # The UI first: both load the same code, and on a small machine each would wait for the other.
+        ProcessSpec("daemon", _daemon(), "编排守护进程", "Dagster daemon", delay_s=8.0),
     ]
     return specs
 

@@ -60,7 +60,8 @@ class Supervisor:
     def __init__(
         self, specs: Sequence[ProcessSpec], *, run_dir: Path, log_dir: Path, environment: Mapping[str, str]
     ) -> None:
-        self.children = [Child(spec) for spec in specs]
+        began = time.monotonic()
+        self.children = [Child(spec, restart_at=began + spec.delay_s) for spec in specs]
         self.run_dir = run_dir
         self.log_dir = log_dir
         self.run_id = uuid.uuid4().hex

@@ -177,12 +177,15 @@ def submissions(demo: DemoReport) -> list[str]:
     return [key for (key,) in rows]
 
 
-def regulatory(demo: DemoReport) -> dict[str, list[tuple[object, ...]]]:
+def regulatory(demo: DemoReport) -> dict[str, list[tuple[str, ...]]]:
+    """What the regulatory tables say, without the columns that tell when it was built."""
     lake = LakePaths(demo.site_dir / "var")
     found = {}
     for name in (*(f"reg_province__hj212_{period}" for period in REGULATORY), "reg_park__outlet_hourly"):
         rows = tables.read(lake.table("regulatory", name)).to_pylist()
-        found[name] = sorted((tuple(map(str, row.values())) for row in rows), key=str)
+        found[name] = sorted(
+            tuple(str(value) for column, value in row.items() if not column.startswith("_")) for row in rows
+        )
     return found
 
 
