@@ -177,14 +177,22 @@ def submissions(demo: DemoReport) -> list[str]:
     return [key for (key,) in rows]
 
 
+def said(row: dict[str, object]) -> list[object]:
+    return [value for column, value in row.items() if not column.startswith("_")]
+
+
 def regulatory(demo: DemoReport) -> dict[str, list[tuple[str, ...]]]:
-    """What the regulatory tables say, without the columns that tell when it was built."""
+    """What the regulatory tables say, without the columns that tell when it was built.
+
+    DuckDB adds up in parallel, in an order of its own: the sixteenth digit is not the same twice.
+    """
     lake = LakePaths(demo.site_dir / "var")
     found = {}
     for name in (*(f"reg_province__hj212_{period}" for period in REGULATORY), "reg_park__outlet_hourly"):
         rows = tables.read(lake.table("regulatory", name)).to_pylist()
         found[name] = sorted(
-            tuple(str(value) for column, value in row.items() if not column.startswith("_")) for row in rows
+            tuple(f"{value:.12g}" if isinstance(value, float) else str(value) for value in said(row))
+            for row in rows
         )
     return found
 
