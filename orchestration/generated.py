@@ -81,7 +81,7 @@ def _systems() -> str:
 def _endpoints() -> str:
     rows = [
         [f"`{spec.endpoint_id}`", spec.transport.type, spec.label_zh, spec.label_en, spec.status]
-        for spec in load_endpoints(None).values()
+        for spec in sorted(load_endpoints(None).values(), key=lambda spec: spec.endpoint_id)
     ]
     return _page("接收端 · Endpoints", ["endpoint", "transport", "中文", "English", "status"], rows)
 
@@ -105,7 +105,7 @@ def _reports() -> str:
             f"{spec.due_minutes:g}", f"{spec.grace_minutes:g}", ", ".join(spec.endpoints), spec.gate or "",
             spec.clause,
         ]
-        for spec in load_reports(MANIFEST).values()
+        for spec in sorted(load_reports(MANIFEST).values(), key=lambda spec: spec.report_id)
     ]  # fmt: skip
     return _page("报告 · Reports", columns, rows)
 
