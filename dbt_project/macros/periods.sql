@@ -41,4 +41,4 @@
 
 {# A statistic as it is kept: the engine adds up in parallel, in an order of its own, and a mean of two-decimal
    values often lies exactly between two reported figures; the last binary digits must not decide what is sent. #}
-{% macro settled(value) %}round(cast({{ value }} as double), 8){% endmacro %}
+{% macro settled(value) %}round(cast({{ value }} as double), 10){% endmacro %}
