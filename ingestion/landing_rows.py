@@ -16,13 +16,19 @@ from lake.table_creation import open_or_create
 from protocols.points import SCHEMAS
 
 PARTITION = "source_date"
-EVENT_COLUMN = {"points": "source_at_utc", "alarms": "event_at_utc", "tags": "observed_at_utc"}
+EVENT_COLUMN = {
+    "points": "source_at_utc",
+    "alarms": "event_at_utc",
+    "tags": "observed_at_utc",
+    "gaps": "observed_at_utc",
+}
 """The column that says when a row happened, by kind of stream."""
 
 STORAGE = {
     "points": POINTS,
     "alarms": Storage(sort_by=("event_at_utc", "event_at_100ns", "event_id")),
     "tags": Storage(sort_by=("tag_id", "observed_at_utc")),
+    "gaps": Storage(sort_by=("from_at_utc", "tag_id", "reason")),
 }
 
 

@@ -1,4 +1,4 @@
-"""Arrow schemas of what travels through the gateway: points, alarms and the collector's tag table.
+"""Arrow schemas of what travels through the gateway: points, alarms, the collector's tag table and its gaps.
 
 A timestamp keeps the 100 ns of OPC UA in two columns: microseconds, and the digit below them.
 """
@@ -59,4 +59,30 @@ TAGS = pa.schema(
     ]
 )
 
-SCHEMAS = {"points": POINTS, "alarms": ALARMS, "tags": TAGS}
+# What the collector knows to be missing, and what it noticed of the clocks. A gap whose points came after all
+# is told once more with `is_open` false: the last row of a tag, start and reason holds.
+GAPS = pa.schema(
+    [
+        pa.field("tag_id", pa.string()),  # none: the whole system
+        pa.field("from_at_utc", UTC_US, nullable=False),  # the last instant known before it
+        pa.field("until_at_utc", UTC_US, nullable=False),  # the first instant known after it
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("is_open", pa.bool_(), nullable=False),  # whether points are missing in between
+        pa.field("detail", pa.string()),
+        pa.field("observed_at_utc", UTC_US, nullable=False),  # plant clock of the collector
+    ]
+)
+# Why points are missing, or what else was noticed.
+GAP_REASONS = (
+    "not_watched",  # the tag was not monitored and has no history
+    "notifications_lost",  # the server sent them and could not send them again; the tag has no history
+    "queue_overflow",  # the server's queue was full; the tag has no history
+    "history_failed",  # the tag's history cannot be read
+    "history_stopped",  # the server keeps less history than was missed
+    "disk_full",  # reading stood still
+    "segments_dropped",  # sealed segments were deleted to make room
+    "server_clock_jump",  # a note: nothing need be missing
+    "collector_clock_jump",  # a note: nothing need be missing
+)
+
+SCHEMAS = {"points": POINTS, "alarms": ALARMS, "tags": TAGS, "gaps": GAPS}

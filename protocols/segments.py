@@ -69,8 +69,14 @@ _SORT_COLUMNS = {
     "points": ("tag_id", "source_at_utc", "source_at_100ns"),
     "alarms": ("event_at_utc", "event_at_100ns", "event_id"),
     "tags": ("tag_id",),
+    "gaps": ("from_at_utc", "tag_id", "reason"),
 }
-_TIME_COLUMN = {"points": "source_at_utc", "alarms": "event_at_utc", "tags": "observed_at_utc"}
+_TIME_COLUMN = {
+    "points": "source_at_utc",
+    "alarms": "event_at_utc",
+    "tags": "observed_at_utc",
+    "gaps": "observed_at_utc",
+}
 
 
 def write_segment(
@@ -90,7 +96,7 @@ def write_segment(
         stream: `<system_id>.<kind>`.
         sequence: one more than the stream's last.
         table: rows in the schema of `kind`; sorted here.
-        kind: points, alarms or tags.
+        kind: points, alarms, tags or gaps.
         marks: the last source time admitted of each tag in the table, committed with it.
         sign_key: the control zone's gateway key.
         sealed_at: the instant, aware.

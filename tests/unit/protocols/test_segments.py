@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols import segments
-from protocols.points import ALARMS, POINTS, SCHEMAS, TAGS
+from protocols.points import POINTS, SCHEMAS
 
 STREAM = "opcua_environment.points"
 SEALED_AT = datetime(2026, 11, 17, 1, 30, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_a_sealed_segment_comes_back_sorted_with_its_marks(tmp_path: Path, key: 
 def test_an_empty_table_of_every_kind_can_be_sealed(
     tmp_path: Path, key: Ed25519PrivateKey, kind: str
 ) -> None:
-    table = {"points": POINTS, "alarms": ALARMS, "tags": TAGS}[kind].empty_table()
+    table = SCHEMAS[kind].empty_table()
     path = segments.write_segment(tmp_path, f"plant.{kind}", 1, table, kind, {}, key, SEALED_AT)
     manifest = segments.verify_segment(path, key.public_key())
     assert manifest.first_source_at_utc is None
