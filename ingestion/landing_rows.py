@@ -21,6 +21,8 @@ EVENT_COLUMN = {
     "alarms": "event_at_utc",
     "tags": "observed_at_utc",
     "gaps": "observed_at_utc",
+    "events": "event_at_utc",
+    "quarantine": "observed_at_utc",
 }
 """The column that says when a row happened, by kind of stream."""
 
@@ -29,7 +31,10 @@ STORAGE = {
     "alarms": Storage(sort_by=("event_at_utc", "event_at_100ns", "event_id")),
     "tags": Storage(sort_by=("tag_id", "observed_at_utc")),
     "gaps": Storage(sort_by=("from_at_utc", "tag_id", "reason")),
+    "events": Storage(sort_by=("event_at_utc", "event_at_100ns", "event_id")),
+    "quarantine": Storage(sort_by=("observed_at_utc", "subject", "reason_code")),
 }
+_CONTROL_SYSTEM_KINDS = ("points", "alarms", "tags", "gaps")
 
 
 def raw_stream_schema(kind: str) -> pa.Schema:
@@ -43,9 +48,9 @@ def create_stream_tables(lake: LakePaths, system_ids: Iterable[str]) -> None:
     A site need not have every control system; models that look at all of them still find what they read.
     """
     for system_id in system_ids:
-        for kind, storage in STORAGE.items():
+        for kind in _CONTROL_SYSTEM_KINDS:
             path = lake.table("raw", f"raw_{system_id}__{kind}")
-            open_or_create(path, raw_stream_schema(kind), [PARTITION], storage)
+            open_or_create(path, raw_stream_schema(kind), [PARTITION], STORAGE[kind])
 
 
 def raw_rows(

@@ -1,4 +1,4 @@
-"""Arrow schemas of what travels through the gateway: points, alarms, the collector's tag table and its gaps.
+"""Arrow schemas of what travels through the gateway: points, alarms, events, the tag table, gaps, quarantine.
 
 A timestamp keeps the 100 ns of OPC UA in two columns: microseconds, and the digit below them.
 """
@@ -81,8 +81,47 @@ GAP_REASONS = (
     "history_stopped",  # the server keeps less history than was missed
     "disk_full",  # reading stood still
     "segments_dropped",  # sealed segments were deleted to make room
+    "sequence_gap",  # an edge node's numbers jumped: it has sent what did not arrive
+    "session_lost",  # the broker no longer knew our session: what it kept for us is gone
     "server_clock_jump",  # a note: nothing need be missing
     "collector_clock_jump",  # a note: nothing need be missing
 )
 
-SCHEMAS = {"points": POINTS, "alarms": ALARMS, "tags": TAGS, "gaps": GAPS}
+# What happened at one instant and is no measurement: a camera's detection, a step of a batch.
+EVENTS = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),  # the sender's own, else a hash of what it sent
+        pa.field("source_name", pa.string(), nullable=False),  # the camera, the work centre
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("event_at_utc", UTC_US, nullable=False),  # the sender's time
+        pa.field("event_at_100ns", pa.int8(), nullable=False),
+        pa.field("message", pa.string()),
+        pa.field("link", pa.string()),  # where the picture or record stays; never the picture itself
+        pa.field("attributes", pa.string()),  # what else the mapping keeps, as JSON
+        pa.field("subject", pa.string(), nullable=False),  # the topic it came on
+        pa.field("arrived_at_utc", UTC_US, nullable=False),
+    ]
+)
+
+# What a sender sent and the collector could not take as it was, kept in sight with its reason.
+QUARANTINE = pa.schema(
+    [
+        pa.field("subject", pa.string(), nullable=False),  # the topic, or the instrument's MN and command
+        pa.field("tag_id", pa.string()),
+        pa.field("source_at_utc", UTC_US),
+        pa.field("reason_code", pa.string(), nullable=False),
+        pa.field("reason_zh", pa.string(), nullable=False),
+        pa.field("reason_en", pa.string(), nullable=False),
+        pa.field("content", pa.string()),  # the beginning of what was sent
+        pa.field("observed_at_utc", UTC_US, nullable=False),  # plant clock of the collector
+    ]
+)
+
+SCHEMAS = {
+    "points": POINTS,
+    "alarms": ALARMS,
+    "tags": TAGS,
+    "gaps": GAPS,
+    "events": EVENTS,
+    "quarantine": QUARANTINE,
+}

@@ -70,12 +70,16 @@ _SORT_COLUMNS = {
     "alarms": ("event_at_utc", "event_at_100ns", "event_id"),
     "tags": ("tag_id",),
     "gaps": ("from_at_utc", "tag_id", "reason"),
+    "events": ("event_at_utc", "event_at_100ns", "event_id"),
+    "quarantine": ("observed_at_utc", "subject", "reason_code"),
 }
 _TIME_COLUMN = {
     "points": "source_at_utc",
     "alarms": "event_at_utc",
     "tags": "observed_at_utc",
     "gaps": "observed_at_utc",
+    "events": "event_at_utc",
+    "quarantine": "observed_at_utc",
 }
 
 
@@ -96,7 +100,7 @@ def write_segment(
         stream: `<system_id>.<kind>`.
         sequence: one more than the stream's last.
         table: rows in the schema of `kind`; sorted here.
-        kind: points, alarms, tags or gaps.
+        kind: one of `protocols.points.SCHEMAS`.
         marks: the last source time admitted of each tag in the table, committed with it.
         sign_key: the control zone's gateway key.
         sealed_at: the instant, aware.

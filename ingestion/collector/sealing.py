@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from protocols.clock import Clock
 
 CHECKPOINT_EVERY = 100
-KINDS = ("points", "alarms", "tags", "gaps")
+KINDS = ("points", "alarms", "tags", "gaps", "events", "quarantine")
 _log = logging.getLogger(__name__)
 
 
