@@ -24,7 +24,7 @@ Row = tuple[int, int, float | None, str | None, int, int, int]
 
 @dataclass(frozen=True)
 class Page:
-    """Values of one tag in source order of time. `texts` is None where all are numbers or nothing."""
+    """Values, as columns of one length. `texts` is None where all are numbers or nothing."""
 
     ticks: npt.NDArray[np.int64]
     numbers: npt.NDArray[np.float64]
@@ -45,14 +45,17 @@ class Page:
         chosen = order[keep]
         if len(chosen) == len(self.ticks) and (order[1:] > order[:-1]).all():
             return self
-        texts = None if self.texts is None else [self.texts[index] for index in chosen]
+        return self.pick(chosen)
+
+    def pick(self, indices: npt.NDArray[np.int64]) -> Page:
+        """The values at `indices`, in that order."""
         return Page(
-            self.ticks[chosen],
-            self.numbers[chosen],
-            self.has_number[chosen],
-            texts,
-            self.statuses[chosen],
-            self.server_ticks[chosen],
+            self.ticks[indices],
+            self.numbers[indices],
+            self.has_number[indices],
+            None if self.texts is None else [self.texts[index] for index in indices.tolist()],
+            self.statuses[indices],
+            self.server_ticks[indices],
         )
 
 
@@ -74,57 +77,84 @@ def join_pages(parts: Sequence[Page]) -> Page:
     )
 
 
-def table_of_rows(rows: Sequence[Row], tag_ids: pa.Array) -> pa.Table:
-    """Live points as wire columns."""
+@dataclass(frozen=True)
+class Points:
+    """Admitted points of many tags, each tag's own in order of source time."""
+
+    tags: npt.NDArray[np.int32]
+    page: Page
+    arrived_us: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+
+def points_of_rows(rows: Sequence[Row]) -> Points:
+    """Single points as columns."""
     tags, ticks, numbers, texts, statuses, server_ticks, arrived = zip(*rows, strict=True)
-    return _table(
-        tag_ids.take(pa.array(tags, pa.int32())),
+    page = Page(
         np.array(ticks, np.int64),
-        pa.array(numbers, pa.float64()),
-        pa.array(texts, pa.string()),
+        np.array([0.0 if number is None else number for number in numbers], np.float64),
+        np.array([number is not None for number in numbers], np.bool_),
+        list(texts) if any(text is not None for text in texts) else None,
         np.array(statuses, np.int64),
         np.array(server_ticks, np.int64),
-        np.array(arrived, np.int64),
+    )
+    return Points(np.array(tags, np.int32), page, np.array(arrived, np.int64))
+
+
+def rows_of_points(points: Points) -> list[Row]:
+    """Columns as single points."""
+    page = points.page
+    numbers = [
+        number if has else None
+        for number, has in zip(page.numbers.tolist(), page.has_number.tolist(), strict=True)
+    ]
+    return list(
+        zip(
+            points.tags.tolist(),
+            page.ticks.tolist(),
+            numbers,
+            page.texts or [None] * len(page),
+            page.statuses.tolist(),
+            page.server_ticks.tolist(),
+            points.arrived_us.tolist(),
+            strict=True,
+        )
     )
 
 
-def table_of_page(page: Page, tag_id: str, arrived_us: int) -> pa.Table:
-    """A page of history as wire columns."""
-    count = len(page)
-    return _table(
-        pa.array([tag_id], pa.string()).take(pa.array(np.zeros(count, np.int32))),
-        page.ticks,
-        pa.array(page.numbers, mask=~page.has_number, from_pandas=False),
-        pa.nulls(count, pa.string()) if page.texts is None else pa.array(page.texts, pa.string()),
-        page.statuses,
-        page.server_ticks,
-        np.full(count, arrived_us, np.int64),
+def join_points(parts: Sequence[Points]) -> Points:
+    """Points one after another as one; there must be some."""
+    return Points(
+        np.concatenate([part.tags for part in parts]),
+        join_pages([part.page for part in parts]),
+        np.concatenate([part.arrived_us for part in parts]),
     )
 
 
-def _table(
-    tags: pa.Array,
-    ticks: npt.NDArray[np.int64],
-    numbers: pa.Array,
-    texts: pa.Array,
-    statuses: npt.NDArray[np.int64],
-    server_ticks: npt.NDArray[np.int64],
-    arrived: npt.NDArray[np.int64],
-) -> pa.Table:
-    source_us, source_digit = _instants(ticks, None)
-    server_us, server_digit = _instants(server_ticks, server_ticks == NO_TICKS)
+def table_of_points(points: Points, tags: pa.Array) -> pa.Table:
+    """Points as wire columns.
+
+    Args:
+        points: what to lay out.
+        tags: the tag ids, one a point.
+    """
+    page = points.page
+    source_us, source_digit = _instants(page.ticks, None)
+    server_us, server_digit = _instants(page.server_ticks, page.server_ticks == NO_TICKS)
     columns: list[Any] = [
         tags,
         source_us,
         source_digit,
-        numbers,
-        texts,
-        pa.array(statuses),
+        pa.array(page.numbers, mask=~page.has_number, from_pandas=False),
+        pa.nulls(len(page), pa.string()) if page.texts is None else pa.array(page.texts, pa.string()),
+        pa.array(page.statuses),
         server_us,
         server_digit,
+        pa.array(points.arrived_us).cast(POINTS.field("arrived_at_utc").type),
     ]
-    columns.append(pa.array(arrived).cast(POINTS.field("arrived_at_utc").type))
-    return pa.Table.from_arrays(columns, schema=POINTS)
+    return pa.Table.from_arrays(columns, schema=POINTS.set(0, POINTS.field(0).with_type(tags.type)))
 
 
 def _instants(

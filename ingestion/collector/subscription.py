@@ -1,4 +1,4 @@
-"""The live side: one subscription for all tags, its notifications handed on as rows in the order received.
+"""The live side: one subscription for all tags, its notifications handed on as columns in the order received.
 
 asyncua's own Subscription starts a task a value, or drops values when its queue is full; here the session's
 publish callback is used directly, which does neither.
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 
-from ingestion.collector.points import NO_TICKS, Row
+from ingestion.collector.notifications import live_points_of
 from ingestion.collector.session import SessionLostError
-from ingestion.collector.values import split_value
 from protocols.opcua_time import UNIX_EPOCH_TICKS, to_ticks
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from asyncua import Client
 
+    from ingestion.collector.notifications import LivePoints
     from ingestion.collector.tag_table import Tag
     from protocols.clock import Clock
 
@@ -35,12 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 class LiveSubscription:
-    """One subscription: values become rows for `take`, event fields go to `take_events`.
+    """One subscription: values become columns for `take`, event fields go to `take_events`.
 
     Args:
         client: a connected client.
         clock: plant time, for arrival and for sampling at the plant's speed.
-        take: called with each live point, in order.
+        take: called with live points, in order, and their arrival in µs since 1970.
         take_events: called with the field lists of events.
     """
 
@@ -48,7 +48,7 @@ class LiveSubscription:
         self,
         client: Client,
         clock: Clock,
-        take: Callable[[Row], None],
+        take: Callable[[LivePoints, int], None],
         take_events: Callable[[list[Any]], None],
     ) -> None:
         self._client = client
@@ -157,8 +157,7 @@ class LiveSubscription:
         arrived_us = (to_ticks(self._clock.now()) - UNIX_EPOCH_TICKS) // 10
         for notification in notifications:
             if isinstance(notification, ua.DataChangeNotification):
-                for item in notification.MonitoredItems:
-                    self._take(_row(item, arrived_us))
+                self._take(live_points_of(notification), arrived_us)
             elif isinstance(notification, ua.EventNotificationList):
                 self._take_events([event.EventFields for event in notification.Events])
             elif isinstance(notification, ua.StatusChangeNotification):
@@ -171,15 +170,3 @@ class LiveSubscription:
                 "on the way; history will close the hole"
             )
         self._expected_sequence = number + 1 if number < 2**32 - 1 else 1
-
-
-def _row(item: ua.MonitoredItemNotification, arrived_us: int) -> Row:
-    value = item.Value
-    number, text = split_value(None if value.Value is None else value.Value.Value)
-    server_ticks = NO_TICKS if value.ServerTimestamp is None else to_ticks(value.ServerTimestamp)
-    if value.SourceTimestamp is not None:
-        ticks = to_ticks(value.SourceTimestamp)
-    else:  # a server without source time: the next best instant it or we know
-        ticks = server_ticks if server_ticks != NO_TICKS else arrived_us * 10 + UNIX_EPOCH_TICKS
-    status = 0 if value.StatusCode is None else int(value.StatusCode.value)
-    return item.ClientHandle, ticks, number, text, status, server_ticks, arrived_us

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ingestion.collector.buffer import PointBuffer
 from ingestion.collector.intake import Intake, has_overflowed
-from ingestion.collector.points import NO_TICKS, Page, Row
+from ingestion.collector.notifications import LivePoints
+from ingestion.collector.points import NO_TICKS, Page, Row, points_of_rows
 from protocols.opcua_time import MAX_TICKS, TICKS_PER_SECOND, UNIX_EPOCH_TICKS
 from protocols.points import POINTS
 
@@ -20,6 +21,11 @@ OVERFLOW = 0x0000_0480
 
 def row(ticks: int, tag: int = 0, status: int = 0, value: float | None = 1.0) -> Row:
     return tag, T0 + ticks, value, None, status, NO_TICKS, ARRIVED_US
+
+
+def take(intake: Intake, *rows: Row) -> None:
+    points = points_of_rows(rows)
+    intake.take(LivePoints(points.tags.astype(np.int64), points.page), ARRIVED_US)
 
 
 def page(ticks: list[int]) -> Page:
@@ -49,7 +55,7 @@ def test_a_drained_batch_is_in_the_wire_schema_and_carries_its_marks() -> None:
     buffer.admit_page(1, page([1, 2]), 0)
     batch = buffer.drain()
     assert batch is not None
-    assert batch.table.schema.equals(POINTS)
+    assert batch.table.cast(POINTS).schema.equals(POINTS)
     assert batch.marks == {"A": T0 + 17, "B": T0 + 2}
     rows = {(r["tag_id"], r["source_at_100ns"]): r for r in batch.table.to_pylist()}
     assert str(rows["A", 7]["value_number"]) == "nan"
@@ -82,17 +88,17 @@ def test_live_points_wait_for_history_and_follow_it_without_repeats() -> None:
     buffer = PointBuffer(["A", "B"], {})
     intake = Intake(buffer, [True, True], wanted.append)
     intake.hold(0)
-    intake.take(row(5))
-    intake.take(row(7))
-    intake.take(row(6))
-    intake.take(row(1, tag=1))
+    take(intake, row(5))
+    take(intake, row(7))
+    take(intake, row(6))
+    take(intake, row(1, tag=1))
     assert wanted == [0]
     assert sealed_ticks(buffer) == [1]
     assert not intake.has_reached(0)
     buffer.admit_page(0, page([2, 3, 4, 5]), 0)
     assert intake.has_reached(0)
     intake.release(0)
-    intake.take(row(8))
+    take(intake, row(8))
     assert sorted(sealed_ticks(buffer)) == [2, 3, 4, 5, 6, 7, 8]
 
 
@@ -100,9 +106,9 @@ def test_an_overflow_holds_the_tag_until_history_closes_the_hole() -> None:
     wanted: list[int] = []
     buffer = PointBuffer(["A"], {})
     intake = Intake(buffer, [True], wanted.append)
-    intake.take(row(1))
-    intake.take(row(4, status=OVERFLOW))
-    intake.take(row(5))
+    take(intake, row(1))
+    take(intake, row(4, status=OVERFLOW))
+    take(intake, row(5))
     assert wanted == [0]
     buffer.admit_page(0, page([1, 2, 3, 4]), 0)
     intake.release(0)
@@ -112,7 +118,7 @@ def test_an_overflow_holds_the_tag_until_history_closes_the_hole() -> None:
 def test_an_overflow_of_a_tag_without_history_is_kept_as_received() -> None:
     buffer = PointBuffer(["A"], {})
     intake = Intake(buffer, [False], lambda _: None)
-    intake.take(row(4, status=OVERFLOW))
+    take(intake, row(4, status=OVERFLOW))
     batch = buffer.drain()
     assert batch is not None
     assert batch.table["status_code"].to_pylist() == [OVERFLOW]
@@ -125,12 +131,12 @@ def test_a_point_dated_far_ahead_shuts_out_nothing_and_history_closes_the_hole(a
     wanted: list[int] = []
     buffer = PointBuffer(["A", "B"], {})
     intake = Intake(buffer, [True, False], wanted.append)
-    intake.take(row(1))
-    intake.take(row(ahead))
-    intake.take(row(ahead, tag=1))
+    take(intake, row(1))
+    take(intake, row(ahead))
+    take(intake, row(ahead, tag=1))
     assert (intake.ahead_tags, wanted) == ([0, 1], [])
-    intake.take(row(4))
-    intake.take(row(4, tag=1))
+    take(intake, row(4))
+    take(intake, row(4, tag=1))
     assert (intake.ahead_tags, wanted) == ([], [0])
     buffer.admit_page(0, page([1, 2, 3]), 0)
     intake.release(0)
@@ -139,7 +145,7 @@ def test_a_point_dated_far_ahead_shuts_out_nothing_and_history_closes_the_hole(a
 
 def test_a_server_clock_an_hour_ahead_is_borne_with() -> None:
     buffer = PointBuffer(["A"], {})
-    Intake(buffer, [True], lambda _: None).take(row(3600 * TICKS_PER_SECOND))
+    take(Intake(buffer, [True], lambda _: None), row(3600 * TICKS_PER_SECOND))
     assert len(buffer) == 1
 
 

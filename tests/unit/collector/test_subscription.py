@@ -6,10 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from asyncua import ua
 
-from ingestion.collector.points import NO_TICKS, Row
+from ingestion.collector.notifications import LivePoints
+from ingestion.collector.points import NO_TICKS, Points, Row, rows_of_points
 from ingestion.collector.session import SessionLostError
 from ingestion.collector.subscription import LiveSubscription
 from protocols.clock import SystemClock
@@ -20,7 +22,12 @@ AT = with_hundred_ns(datetime(2026, 11, 16, 8, 0, 0, 123456, tzinfo=UTC), 9)
 
 def subscription(rows: list[Row]) -> LiveSubscription:
     client: Any = None  # nothing is asked of a server here
-    return LiveSubscription(client, SystemClock(), rows.append, lambda _: None)
+
+    def take(points: LivePoints, arrived_us: int) -> None:
+        arrived = np.full(len(points), arrived_us)
+        rows.extend(rows_of_points(Points(points.handles.astype(np.int32), points.page, arrived)))
+
+    return LiveSubscription(client, SystemClock(), take, lambda _: None)
 
 
 def message(sequence: int, *values: ua.DataValue, status: int | None = None) -> ua.PublishResult:
