@@ -7,7 +7,7 @@ path.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 SystemId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -40,22 +41,82 @@ class _Strict(BaseModel):
 
 
 class SecuritySettings(_Strict):
-    """How the connection is secured. Nothing weaker is offered."""
+    """How the connection is secured. Plain text is refused unless it is asked for in so many words."""
 
-    policy: Literal["Basic256Sha256"] = "Basic256Sha256"
-    mode: Literal["SignAndEncrypt"] = "SignAndEncrypt"
+    policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "None"] = (
+        "Basic256Sha256"
+    )
+    mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
+    allow_plain_text: bool = False
+
+    @model_validator(mode="after")
+    def _require_consent(self) -> Self:
+        if (self.policy == "None") != self.allow_plain_text:
+            msg = (
+                "policy None sends everything in plain text and believes any server; to have it all the same "
+                "write both policy: None and allow_plain_text: true"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class UserSettings(_Strict):
+    """Who logs in: a name and a password kept elsewhere, or a certificate and its key. None: anonymous."""
+
+    name: str | None = None
+    password_file: SitePath | None = None
+    password_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    certificate: SitePath | None = None
+    private_key: SitePath | None = None
+
+    @model_validator(mode="after")
+    def _require_one_kind(self) -> Self:
+        by_name = self.name is not None and (self.password_file is None) != (self.password_env is None)
+        by_certificate = self.certificate is not None and self.private_key is not None
+        given = sum(value is not None for value in self.__dict__.values())
+        if given != 2 or by_name == by_certificate:
+            msg = (
+                "expected name with password_file or password_env, or certificate with private_key; the "
+                "password itself never stands here"
+            )
+            raise ValueError(msg)
+        return self
+
+
+ServerUrl = Annotated[str, Field(pattern=r"^opc\.tcp://")]
 
 
 class ServerSettings(_Strict):
-    """One OPC UA server and what is read from it."""
+    """One OPC UA server, or a set of redundant ones, and what is read from it.
+
+    Attributes:
+        url: the only address, or the first of several.
+        urls: a set of redundant servers of the same tags, the preferred one first; the one with the highest
+            ServiceLevel is read.
+    """
 
     system_id: SystemId
-    url: str = Field(pattern=r"^opc\.tcp://")
+    url: ServerUrl
+    urls: tuple[ServerUrl, ...] = Field(min_length=1)
     security: SecuritySettings = SecuritySettings()
+    user: UserSettings | None = None
     tags: SitePath
     collect_alarms: bool = True
     # Where history begins for a tag that was never read; none: only what comes from now on.
     history_start_utc: AwareDatetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_addresses(cls, found: Any) -> Any:
+        if not isinstance(found, dict):
+            return found
+        if found.get("url") and found.get("urls"):
+            msg = "url and urls are both given; write url for one server, urls for a redundant set"
+            raise ValueError(msg)
+        if found.get("url"):
+            return {**found, "urls": [found["url"]]}
+        urls = found.get("urls")
+        return {**found, "url": urls[0]} if isinstance(urls, list | tuple) and urls else found
 
 
 class PkiSettings(_Strict):
@@ -76,6 +137,24 @@ class HistorySettings(_Strict):
     concurrency: int = Field(default=2, ge=1, le=16)
     # A historian may write later than it publishes: how long to wait for it to reach the first live value.
     settle_s: float = Field(default=10.0, ge=0)
+    # Several tags in one request while each wants little; a server's own limit is obeyed besides.
+    nodes_per_read: int = Field(default=20, ge=1)
+    # A tag whose history fails this often in a row, and for this long, gets its live values through; the hole
+    # is a gap row, and is tried again ever more slowly, at least this often.
+    give_up_tries: int = Field(default=20, ge=1)
+    give_up_s: float = Field(default=600.0, ge=0)
+    retry_within_s: float = Field(default=3600.0, gt=0)
+
+
+class DiskSettings(_Strict):
+    """What happens when the disk runs full.
+
+    `stop_reading`: nothing more is asked of the servers, whose queues and history hold the rest.
+    `drop_oldest_sent`: first the oldest segments that went out already are deleted, within their retention.
+    """
+
+    min_free_mb: float = Field(default=100.0, ge=0)
+    when_full: Literal["stop_reading", "drop_oldest_sent"] = "stop_reading"
 
 
 class GatewaySettings(_Strict):
@@ -102,6 +181,13 @@ class CollectorSettings(_Strict):
     retry_every_s: float = Field(default=30.0, gt=0)
     units_every_s: float = Field(default=30.0, gt=0)
     history: HistorySettings = HistorySettings()
+    disk: DiskSettings = DiskSettings()
+    # A message out of order is waited for this long before it counts as missing.
+    reorder_wait_s: float = Field(default=1.0, ge=0)
+    # Publish requests that wait at the server at any time.
+    publish_requests: int = Field(default=4, ge=1, le=50)
+    # How often the servers of a redundant set are asked how they are.
+    service_level_every_s: float = Field(default=5.0, gt=0)
     gateway: GatewaySettings | None = None
     clock: SitePath | None = None
 

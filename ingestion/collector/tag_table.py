@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ COLUMNS = (
     "tag_id", "node_id", "label_zh", "label_en", "unit", "range_low", "range_high", "data_type",
     "sampling_ms", "queue_size", "area", "equipment_id", "has_history",
 )  # fmt: skip
+# A table may leave these out, or leave them empty for most tags.
+OPTIONAL_COLUMNS = ("deadband", "publishing_ms", "aggregate")
+_AGGREGATE = re.compile(r"(?P<name>[A-Z][A-Za-z]+) (?P<seconds>\d+(?:\.\d+)?)s")
 _NODE_ID = re.compile(r"(?:nsu=(?P<uri>[^;]+);)?(?P<rest>(?:i=\d+|[sgb]=.+))", re.DOTALL)
 
 
@@ -23,8 +27,30 @@ class TagTableError(ValueError):
 
 
 @dataclass(frozen=True)
+class Deadband:
+    """How much a value must change to be sent: in its unit, or in percent of the server's EURange."""
+
+    value: float
+    is_percent: bool
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A function of the server's over intervals of history (OPC UA Part 13), read in place of raw values."""
+
+    name: str
+    interval_s: float
+
+
+@dataclass(frozen=True)
 class Tag:
-    """One row of a tag table."""
+    """One row of a tag table.
+
+    Attributes:
+        deadband: none means that every new instant is sent.
+        publishing_ms: the publishing interval of the tag's group; none is the collector's own.
+        aggregate: none means raw values.
+    """
 
     tag_id: str
     node_id: str
@@ -39,6 +65,9 @@ class Tag:
     area: str
     equipment_id: str | None
     has_history: bool
+    deadband: Deadband | None = None
+    publishing_ms: float | None = None
+    aggregate: Aggregate | None = None
 
     def resolve(self, namespaces: Sequence[str]) -> str | None:
         """The node id with the namespace's index on this server, None when it has no such namespace."""
@@ -65,8 +94,8 @@ def load_tags(path: Path) -> tuple[Tag, ...]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         msg = f"reading tag table {path}: {error}"
         raise TagTableError(msg) from error
-    if set(header) != set(COLUMNS):
-        missing, unknown = set(COLUMNS) - set(header), set(header) - set(COLUMNS)
+    missing, unknown = set(COLUMNS) - set(header), set(header) - set(COLUMNS) - set(OPTIONAL_COLUMNS)
+    if missing or unknown:
         msg = (
             f"reading tag table {path}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}"
         )
@@ -92,6 +121,9 @@ def _tag(path: Path, number: int, row: dict[str, str]) -> Tag:
             area=_required(row, "area"),
             equipment_id=row["equipment_id"] or None,
             has_history=_boolean(row["has_history"]),
+            deadband=_deadband(row.get("deadband")),
+            publishing_ms=_publishing_ms(row.get("publishing_ms")),
+            aggregate=_aggregate(row.get("aggregate")),
         )
     except (ValueError, TypeError) as error:
         msg = f"reading tag table {path}, line {number} ({row.get('tag_id')}): {error}"
@@ -103,6 +135,37 @@ def _tag(path: Path, number: int, row: dict[str, str]) -> Tag:
         )
         raise TagTableError(msg)
     return tag
+
+
+def _deadband(text: str | None) -> Deadband | None:
+    if not text:
+        return None
+    is_percent = text.endswith("%")
+    value = float(text.removesuffix("%"))
+    if not 0 < value < (100 if is_percent else math.inf):
+        msg = f"deadband is {text!r}, expected a number above 0 in the tag's unit, or a percentage as in 2%"
+        raise ValueError(msg)
+    return Deadband(value, is_percent)
+
+
+def _publishing_ms(text: str | None) -> float | None:
+    if not text:
+        return None
+    value = float(text)
+    if not 10 <= value < math.inf:
+        msg = f"publishing_ms is {text!r}, expected 10 or more"
+        raise ValueError(msg)
+    return value
+
+
+def _aggregate(text: str | None) -> Aggregate | None:
+    if not text:
+        return None
+    match = _AGGREGATE.fullmatch(text)
+    if match is None or not float(match["seconds"]):
+        msg = f"aggregate is {text!r}, expected a function and an interval as in 'Average 60s'"
+        raise ValueError(msg)
+    return Aggregate(match["name"], float(match["seconds"]))
 
 
 def _required(row: dict[str, str], column: str) -> str:

@@ -58,8 +58,8 @@ def test_paths_are_resolved_against_the_files_folder_wherever_it_is_read_from(tm
         ("opc.tcp://", "http://", "url"),
         (
             "tags: tags/env.csv",
-            "tags: tags/env.csv\n    security: {policy: None, mode: None}",
-            "security.policy",
+            "tags: tags/env.csv\n    security: {policy: None}",
+            "allow_plain_text: true",
         ),
         ("tags: tags/env.csv", "", "tags"),
         ("system_id: opcua_environment", "system_id: ../x", "system_id"),
