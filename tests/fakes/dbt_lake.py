@@ -148,6 +148,8 @@ def _typed(text: str, logical_type: str) -> Any:
         return None
     if logical_type == "number":
         return float(text)
+    if logical_type == "boolean":
+        return text == "true"
     return date.fromisoformat(text) if logical_type == "date" else text
 
 

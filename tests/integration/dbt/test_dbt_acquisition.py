@@ -1,0 +1,146 @@
+"""Registers and received points → coverage by class, area and technology, and what they leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from tests.fakes.dbt_lake import REGISTERS, DbtLake, read_register
+
+AT = datetime(2026, 11, 16, 4, tzinfo=UTC)
+DAY = date(2026, 11, 16)
+ACQUISITION_REGISTERS = ("areas", "devices", "network_segments", "network_links", "isolation_devices")
+SELECT = "+path:models/marts/acquisition +ops_device_problems +ops_silent_areas"
+
+Row = dict[str, Any]
+
+
+def tag(tag_id: str, area: str) -> Row:
+    return {
+        "tag_id": tag_id,
+        "node_id": f"nsu=urn:test;s={tag_id}",
+        "label_zh": "温度",
+        "label_en": "temperature",
+        "unit": "°C",
+        "data_type": "double",
+        "sampling_ms": 1000,
+        "area": area,
+        "has_history": True,
+        "observed_at_utc": AT,
+    }
+
+
+def point(tag_id: str, *, status_code: int = 0) -> Row:
+    return {
+        "tag_id": tag_id,
+        "source_at_utc": AT,
+        "source_at_100ns": 0,
+        "value_number": 1.0,
+        "status_code": status_code,
+        "arrived_at_utc": AT,
+    }
+
+
+def load(lake: DbtLake) -> None:
+    for table in ACQUISITION_REGISTERS:
+        name = f"raw_site_register__{table}"
+        lake.append_changes(name, read_register(REGISTERS / f"{table}.csv", lake.contracts[name]))
+    devices = "raw_site_register__devices"
+    wrong = {"device_name_zh": "错误登记", "device_name_en": "wrongly registered", "valid_from_date": DAY}
+    lost = {
+        "device_id": "X-TAG",
+        "system_id": "opcua_production",
+        "tag_id": "NO.SUCH",
+        "segment_id": "PN-TANK",
+    }
+    apart = {"device_id": "X-NET", "system_id": "opcua_production", "segment_id": None}
+    sensor = {"device_class_code": "sensor", "area_id": "tank_farm"}
+    lake.append_changes(
+        devices, [{**wrong, **sensor, **lost}, {**wrong, **sensor, **apart, "area_id": "moon"}]
+    )
+    tags = [("T101.LEVEL", "tank_farm"), ("T101.TEMP", "tank_farm"), ("R301.TEMP", "workshop")]
+    lake.append_stream(
+        "raw_opcua_production__tags", [tag(*one) for one in tags], at_column="observed_at_utc", ingested_at=AT
+    )
+    rows = [point("T101.LEVEL"), point("T101.LEVEL", status_code=0x80000000), point("R301.TEMP")]
+    lake.append_stream("raw_opcua_production__points", rows, at_column="source_at_utc", ingested_at=AT)
+
+
+@pytest.fixture(scope="module")
+def lake(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
+    made = new_dbt_lake("acquisition")
+    load(made)
+    made.dbt("build", "--select", *SELECT.split())
+    return made
+
+
+def test_a_tag_s_day_counts_what_was_received_and_what_of_it_was_good(lake: DbtLake) -> None:
+    (row,) = lake.query("select * from marts.fct_tag_day where tag_id = 'T101.LEVEL'")
+    assert (row["plant_date"], row["received_count"], row["good_count"]) == (DAY, 2, 1)
+
+
+def test_each_device_says_by_which_path_it_is_read_and_whether_it_lives(lake: DbtLake) -> None:
+    rows = lake.query("select device_id, path_code, is_live from marts.fct_device_day")
+    found = {row["device_id"]: (row["path_code"], row["is_live"]) for row in rows}
+    assert found["T101-LEVEL"] == ("tag", True)
+    assert found["T101-TEMP"] == ("tag", False)
+    assert found["DCS-AP01"] == ("system", True)
+    assert found["PLC-ENV01"] == ("system", False)
+    assert found["R301-PSV"] == ("excused", False)
+    assert found["T102-PRESSURE"] == ("none", False)
+    assert found["X-TAG"] == ("unknown_tag", False)
+
+
+def test_coverage_by_class_leaves_out_what_is_excused(lake: DbtLake) -> None:
+    rows = {row["device_class_code"]: row for row in lake.query("select * from marts.fct_device_class_day")}
+    assert rows["camera"]["coverage_pct"] is None
+    controllers = rows["controller"]
+    assert (controllers["device_count"], controllers["live_count"], controllers["coverage_pct"]) == (
+        2,
+        1,
+        50.0,
+    )
+
+
+def test_coverage_by_area_names_areas_that_the_tags_never_reach(lake: DbtLake) -> None:
+    rows = {row["area_id"]: row for row in lake.query("select * from marts.fct_area_day")}
+    tank_farm = rows["tank_farm"]
+    assert (tank_farm["tag_count"], tank_farm["live_tag_count"], tank_farm["coverage_pct"]) == (2, 1, 50.0)
+    assert rows["loading"]["tag_count"] == 0
+    silent = {row["area_id"] for row in lake.query("select area_id from ops.ops_silent_areas")}
+    assert silent == {"packing", "loading", "utilities", "environment_station"}
+
+
+def test_every_problem_of_a_device_is_named(lake: DbtLake) -> None:
+    rows = lake.query("select device_id, problem_code from ops.ops_device_problems")
+    found = {(row["device_id"], row["problem_code"]) for row in rows}
+    assert {
+        ("T102-PRESSURE", "no_path"),
+        ("X-TAG", "unknown_tag"),
+        ("T101-TEMP", "no_live_data"),
+        ("X-NET", "unknown_area"),
+        ("X-NET", "no_segment"),
+    } <= found
+    assert not [pair for pair in found if pair[0] in ("R301-PSV", "T101-LEVEL", "CAM-TANK01", "DCS-AP01")]
+
+
+def test_coverage_by_technology_counts_the_devices_no_segment_reaches(lake: DbtLake) -> None:
+    rows = lake.query("select * from marts.fct_network_coverage where area_id = 'loading'")
+    assert [(row["technology_code"], row["device_count"], row["device_share_pct"]) for row in rows] == [
+        ("none", 1, 100.0)
+    ]
+    packing = lake.query("select * from marts.fct_network_coverage where area_id = 'packing'")
+    assert {row["technology_code"] for row in packing} == {"wireless_ethernet", "optical_fibre"}
+
+
+def test_a_link_out_of_the_control_zone_lists_the_certificates_that_cover_it(lake: DbtLake) -> None:
+    rows = lake.query("select * from marts.dim_network_link where is_zone_crossing order by 1, 2")
+    found = [(row["link_id"], row["certificate_no"], row["certificate_to_date"]) for row in rows]
+    assert found == [
+        ("L-PACK-VENDOR", None, None),
+        ("L-RING-PLAT", "REF-0402-2023-0117", date(2025, 5, 16)),
+        ("L-RING-PLAT", "REF-CCRC-2025-SP-0238", date(2030, 5, 16)),
+    ]
