@@ -10,37 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
-SystemId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+from ingestion.collector.settings_base import SettingsError, SitePath, Strict, SystemId
+from ingestion.collector.sources.settings import SourceSettings
+
+__all__ = ["CollectorSettings", "SettingsError", "SitePath", "SystemId", "load_settings"]
 
 
-class SettingsError(ValueError):
-    """The configuration cannot be used; the message names the file and the keys."""
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    root: Path = (info.context or {}).get("root", Path.cwd())
-    return (root / path).resolve()
-
-
-SitePath = Annotated[Path, AfterValidator(_resolve)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class SecuritySettings(_Strict):
+class SecuritySettings(Strict):
     """How the connection is secured. Plain text is refused unless it is asked for in so many words."""
 
     policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "None"] = (
@@ -60,7 +38,7 @@ class SecuritySettings(_Strict):
         return self
 
 
-class UserSettings(_Strict):
+class UserSettings(Strict):
     """Who logs in: a name and a password kept elsewhere, or a certificate and its key. None: anonymous."""
 
     name: str | None = None
@@ -86,7 +64,7 @@ class UserSettings(_Strict):
 ServerUrl = Annotated[str, Field(pattern=r"^opc\.tcp://")]
 
 
-class ServerSettings(_Strict):
+class ServerSettings(Strict):
     """One OPC UA server, or a set of redundant ones, and what is read from it.
 
     Attributes:
@@ -119,7 +97,7 @@ class ServerSettings(_Strict):
         return {**found, "url": urls[0]} if isinstance(urls, list | tuple) and urls else found
 
 
-class PkiSettings(_Strict):
+class PkiSettings(Strict):
     """Own certificate and key, whom to trust, and the key that signs segments."""
 
     certificate: SitePath = Path("pki/own/cert.der")
@@ -129,7 +107,7 @@ class PkiSettings(_Strict):
     sign_key: SitePath = Path("pki/gateway_sign.pem")
 
 
-class HistorySettings(_Strict):
+class HistorySettings(Strict):
     """How history is asked for, so that no server is asked for too much at once."""
 
     slice_hours: float = Field(default=24.0, gt=0)
@@ -146,7 +124,7 @@ class HistorySettings(_Strict):
     retry_within_s: float = Field(default=3600.0, gt=0)
 
 
-class DiskSettings(_Strict):
+class DiskSettings(Strict):
     """What happens when the disk runs full.
 
     `stop_reading`: nothing more is asked of the servers, whose queues and history hold the rest.
@@ -157,19 +135,20 @@ class DiskSettings(_Strict):
     when_full: Literal["stop_reading", "drop_oldest_sent"] = "stop_reading"
 
 
-class GatewaySettings(_Strict):
+class GatewaySettings(Strict):
     """Where sealed segments are dropped, and how long they stay here for sending again."""
 
     drop_dir: SitePath
     retain_hours: float = Field(default=72.0, gt=0)
 
 
-class CollectorSettings(_Strict):
+class CollectorSettings(Strict):
     """All of `collector.yml`. Seconds are real seconds of this machine unless a name says plant."""
 
     schema_version: Literal[1]
     collector_id: SystemId
-    servers: tuple[ServerSettings, ...] = Field(min_length=1)
+    servers: tuple[ServerSettings, ...] = ()
+    sources: tuple[SourceSettings, ...] = ()
     pki: PkiSettings
     state_dir: SitePath = Path("var/collector")
     seal_every_s: float = Field(default=1.0, gt=0)
@@ -214,15 +193,15 @@ def load_settings(path: Path) -> CollectorSettings:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         msg = f"reading collector settings {path}: {wrong}; correct these keys"
         raise SettingsError(msg) from error
-    names = [server.system_id for server in settings.servers]
+    names = [system.system_id for system in (*settings.servers, *settings.sources)]
     if len(set(names)) != len(names):
-        msg = f"reading collector settings {path}: servers {names} name a system twice; each has own streams"
+        msg = f"reading collector settings {path}: {names} name a system twice; each has own streams"
         raise SettingsError(msg)
     return settings
 
 
 def _require_servers(path: Path, found: dict[str, Any]) -> None:
-    if found.get("servers"):
+    if found.get("servers") or found.get("sources"):
         return
     msg = (
         f"reading collector settings {path}: servers names no OPC UA server; uncomment the example there and "
