@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT_VERSION = 1
+# 2: marks that the rows themselves tell are not written a second time; the payload stores no Arrow schema.
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 SCHEMA_VERSION = 1
 MANIFEST_LIMIT_BYTES = 64 * 1024 * 1024
 STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,30}")
@@ -60,7 +62,11 @@ class SegmentExistsError(SegmentError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a segment holds, signed. Instants are ISO 8601 UTC text; marks carry seven decimals."""
+    """What a segment holds, signed. Instants are ISO 8601 UTC text; marks carry seven decimals.
+
+    Where `marks_are_in_rows`, the mark of each tag is the last source time it has in the payload, and `marks`
+    is empty: of a segment with as many tags as points they would be larger than the points.
+    """
 
     format_version: int
     stream: str
@@ -73,12 +79,15 @@ class Manifest:
     sha256: str
     sealed_at_utc: str
     marks: Mapping[str, str]
+    marks_are_in_rows: bool = False
     signature: str = ""
 
     def signed_bytes(self) -> bytes:
         """The canonical JSON the signature covers: sorted keys, no blanks, UTF-8, without the signature."""
         fields = asdict(self)
         del fields["signature"]
+        if self.format_version == 1:
+            del fields["marks_are_in_rows"]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -94,8 +103,11 @@ _FIELD_TYPES: dict[str, type | tuple[type, ...]] = {
     "sha256": str,
     "sealed_at_utc": str,
     "marks": dict,
+    "marks_are_in_rows": bool,
     "signature": str,
 }
+# Fields that version 1 has not.
+_ADDED = ("marks_are_in_rows",)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -134,14 +146,16 @@ def _manifest_of(found: Any, path: Path) -> Manifest:
     if not isinstance(found, dict):
         msg = f"reading manifest {path}: found {type(found).__name__}, expected a JSON object"
         raise SegmentTornError(msg)
-    if found.get("format_version") != FORMAT_VERSION:
+    version = found.get("format_version")
+    if version not in READABLE_VERSIONS:
         msg = (
-            f"reading manifest {path}: format_version is {found.get('format_version')!r}, this version reads "
-            f"{FORMAT_VERSION}; upgrade the receiving side before the sending one"
+            f"reading manifest {path}: format_version is {version!r}, this version reads "
+            f"{READABLE_VERSIONS}; upgrade the receiving side before the sending one"
         )
         raise SegmentVersionError(msg)
-    wrong = [name for name, kinds in _FIELD_TYPES.items() if not isinstance(found.get(name), kinds)]
-    unknown = sorted(set(found) - set(_FIELD_TYPES))
+    expected = {name: kinds for name, kinds in _FIELD_TYPES.items() if name not in _ADDED or version != 1}
+    wrong = [name for name, kinds in expected.items() if not isinstance(found.get(name), kinds)]
+    unknown = sorted(set(found) - set(expected))
     if wrong or unknown:
         msg = f"reading manifest {path}: missing or mistyped {wrong}, unknown {unknown}"
         raise SegmentTornError(msg)

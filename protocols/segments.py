@@ -15,6 +15,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -92,6 +93,8 @@ def write_segment(
     marks: Mapping[str, str],
     sign_key: Ed25519PrivateKey,
     sealed_at: datetime,
+    *,
+    marks_are_in_rows: bool = False,
 ) -> Path:
     """Seal `table` as number `sequence` of `stream`; on return it survives a power cut.
 
@@ -99,11 +102,13 @@ def write_segment(
         directory: the folder that holds one folder a stream.
         stream: `<system_id>.<kind>`.
         sequence: one more than the stream's last.
-        table: rows in the schema of `kind`; sorted here.
+        table: rows in the schema of `kind`, the tag ids possibly dictionary-encoded; sorted here unless
+            they are.
         kind: one of `protocols.points.SCHEMAS`.
-        marks: the last source time admitted of each tag in the table, committed with it.
+        marks: what is committed with the rows, by key; empty where the rows tell it.
         sign_key: the control zone's gateway key.
         sealed_at: the instant, aware.
+        marks_are_in_rows: whether each tag's mark is its last source time in the table.
 
     Returns:
         The manifest's path.
@@ -118,7 +123,21 @@ def write_segment(
         msg = f"sealing {stream} {sequence}: {path} exists; a sealed segment is never replaced"
         raise SegmentExistsError(msg)
     payload = _encode(table, kind)
-    unsigned = _describe(stream, sequence, table, kind, payload, marks, sealed_at)
+    first, last = _time_range(table, kind)
+    unsigned = Manifest(
+        format_version=FORMAT_VERSION,
+        stream=stream,
+        sequence=sequence,
+        kind=kind,
+        rows=table.num_rows,
+        first_source_at_utc=first,
+        last_source_at_utc=last,
+        schema_version=SCHEMA_VERSION,
+        sha256=hashlib.sha256(payload).hexdigest(),
+        sealed_at_utc=_instant_text(sealed_at),
+        marks=dict(marks),
+        marks_are_in_rows=marks_are_in_rows,
+    )
     write_durably(path.with_suffix(".parquet"), payload)
     write_durably(path, _sign(unsigned, sign_key))
     return path
@@ -187,41 +206,46 @@ def manifest_path(directory: Path, stream: str, sequence: int) -> Path:
     return directory / require_stream_name(stream) / f"{sequence:012d}.json"
 
 
-def _encode(table: pa.Table, kind: str) -> bytes:
-    ordered = table.cast(SCHEMAS[kind]).sort_by([(name, "ascending") for name in _SORT_COLUMNS[kind]])
+def _encode(table: pa.Table, kind: str) -> pa.Buffer:
+    ordered = _sorted(table, kind)
+    # Sorted by tag and time, deltas of the source's instants take a fraction of their dictionary. All else
+    # repeats. Statistics and the Arrow schema cost time and room, and nobody reads them: a segment is read
+    # whole, and its Parquet types are the wire's.
+    encoding = {_TIME_COLUMN[kind]: "DELTA_BINARY_PACKED"}
+    repeated = [name for name in ordered.schema.names if name not in encoding]
     sink = pa.BufferOutputStream()
-    # Sorted by tag and time, deltas of the instants take a fraction of their plain or dictionary form.
-    instants = {
-        field.name: "DELTA_BINARY_PACKED" for field in ordered.schema if pa.types.is_timestamp(field.type)
-    }
-    repeated = [field.name for field in ordered.schema if field.name not in instants]
-    pq.write_table(ordered, sink, compression="zstd", use_dictionary=repeated, column_encoding=instants)
-    return bytes(sink.getvalue())
-
-
-def _describe(
-    stream: str,
-    sequence: int,
-    table: pa.Table,
-    kind: str,
-    payload: bytes,
-    marks: Mapping[str, str],
-    sealed_at: datetime,
-) -> Manifest:
-    first, last = _time_range(table, kind)
-    return Manifest(
-        format_version=FORMAT_VERSION,
-        stream=stream,
-        sequence=sequence,
-        kind=kind,
-        rows=table.num_rows,
-        first_source_at_utc=first,
-        last_source_at_utc=last,
-        schema_version=SCHEMA_VERSION,
-        sha256=hashlib.sha256(payload).hexdigest(),
-        sealed_at_utc=_instant_text(sealed_at),
-        marks=dict(marks),
+    pq.write_table(
+        ordered,
+        sink,
+        compression="zstd",
+        use_dictionary=repeated,
+        column_encoding=encoding,
+        write_statistics=False,
+        store_schema=False,
     )
+    return sink.getvalue()
+
+
+def _sorted(table: pa.Table, kind: str) -> pa.Table:
+    schema = SCHEMAS[kind]
+    if kind == "points" and pa.types.is_dictionary(table.schema.field("tag_id").type):
+        if _is_sorted(table):
+            return table
+        table = table.cast(schema)
+    return table.cast(schema).sort_by([(name, "ascending") for name in _SORT_COLUMNS[kind]])
+
+
+def _is_sorted(table: pa.Table) -> bool:
+    """Whether points with dictionary-encoded tags lie by tag id, then time."""
+    tags = table["tag_id"].combine_chunks()
+    if tags.dictionary.to_pylist() != sorted(tags.dictionary.to_pylist()):
+        return False
+    ranks = tags.indices.to_numpy()
+    instants = table["source_at_utc"].cast(pa.int64()).to_numpy()
+    digits = table["source_at_100ns"].to_numpy()
+    steps, times = np.diff(ranks), np.diff(instants)
+    is_later = (times > 0) | ((times == 0) & (np.diff(digits) >= 0))
+    return bool(((steps > 0) | ((steps == 0) & is_later)).all())
 
 
 def _time_range(table: pa.Table, kind: str) -> tuple[str | None, str | None]:

@@ -1,6 +1,7 @@
-"""The read marks of one system: in the manifests of its sealed segments, and a checkpoint of them.
+"""The read marks of one system: in its sealed segments, and a checkpoint of them.
 
-The manifests are the truth; `marks.json` only spares reading all of them, and lets old segments be deleted.
+The segments are the truth: a manifest lists its marks, or says that each is its tag's last source time in the
+payload. `marks.json` only spares reading all of them, and lets old segments be deleted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from protocols.durable_files import write_durably
-from protocols.opcua_time import from_ticks, hundred_ns, to_ticks, with_hundred_ns
-from protocols.segments import manifest_path, read_manifest, sequences
+from protocols.opcua_time import UNIX_EPOCH_TICKS, from_ticks, hundred_ns, to_ticks, with_hundred_ns
+from protocols.segments import SegmentError, manifest_path, read_manifest, read_table, sequences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
     from protocols.segments import Manifest
 
-FORMAT_VERSION = 1
+# 1 wrote the marks as text, which took seconds for some hundred thousand tags.
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 CHECKPOINT_NAME = "marks.json"
 _MARK = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", re.ASCII)
 
@@ -38,8 +43,8 @@ class Committed:
     rows: dict[str, int] = field(default_factory=dict)
     marks: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def add(self, manifest: Manifest) -> None:
-        """Take a sealed segment in."""
+    def add(self, manifest: Manifest, marks: Mapping[str, int]) -> None:
+        """Take a sealed segment in, and the marks committed with it."""
         expected = self.last_sequences.get(manifest.stream, 0) + 1
         if manifest.sequence != expected:
             msg = (
@@ -49,8 +54,7 @@ class Committed:
             raise MarksError(msg)
         self.last_sequences[manifest.stream] = manifest.sequence
         self.rows[manifest.stream] = self.rows.get(manifest.stream, 0) + manifest.rows
-        known = self.marks.setdefault(manifest.stream, {})
-        known.update({key: parse_mark(text) for key, text in manifest.marks.items()})
+        self.marks.setdefault(manifest.stream, {}).update(marks)
 
 
 def format_mark(ticks: int) -> str:
@@ -88,8 +92,28 @@ def load_committed(directory: Path, streams: Sequence[str]) -> Committed:
         last = committed.last_sequences.get(stream, 0)
         for sequence in sequences(directory, stream):
             if sequence > last:
-                committed.add(read_manifest(manifest_path(directory, stream, sequence)))
+                path = manifest_path(directory, stream, sequence)
+                manifest = read_manifest(path)
+                committed.add(manifest, _marks_of(path, manifest))
     return committed
+
+
+def _marks_of(path: Path, manifest: Manifest) -> dict[str, int]:
+    if not manifest.marks_are_in_rows:
+        return {key: parse_mark(text) for key, text in manifest.marks.items()}
+    try:
+        rows = read_table(path)
+    except SegmentError as error:
+        msg = f"reading marks: {error}; restore the segment or the marks checkpoint, or points come twice"
+        raise MarksError(msg) from error
+    # Of the last microsecond the last digit; rows lie by tag and time, and a group keeps their order.
+    lasts = rows.group_by("tag_id", use_threads=False).aggregate(
+        [("source_at_utc", "last"), ("source_at_100ns", "last")]
+    )
+    instants = lasts["source_at_utc_last"].cast(pa.int64()).to_pylist()
+    digits = lasts["source_at_100ns_last"].to_pylist()
+    ticks = [UNIX_EPOCH_TICKS + 10 * us + digit for us, digit in zip(instants, digits, strict=True)]
+    return dict(zip(lasts["tag_id"].to_pylist(), ticks, strict=True))
 
 
 def write_checkpoint(directory: Path, committed: Committed) -> None:
@@ -98,11 +122,9 @@ def write_checkpoint(directory: Path, committed: Committed) -> None:
         "format_version": FORMAT_VERSION,
         "last_sequences": committed.last_sequences,
         "rows": committed.rows,
-        "marks": {stream: format_marks(marks) for stream, marks in committed.marks.items()},
+        "marks": committed.marks,
     }
-    write_durably(
-        directory / CHECKPOINT_NAME, json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
-    )
+    write_durably(directory / CHECKPOINT_NAME, json.dumps(content, ensure_ascii=False).encode())
 
 
 def _read_checkpoint(path: Path) -> Committed:
@@ -112,17 +134,15 @@ def _read_checkpoint(path: Path) -> Committed:
         found = json.loads(path.read_bytes())
         version = found["format_version"]
         marks = {
-            stream: {key: parse_mark(text) for key, text in of_stream.items()}
+            stream: {key: parse_mark(mark) if version == 1 else int(mark) for key, mark in of_stream.items()}
             for stream, of_stream in found["marks"].items()
         }
         committed = Committed(dict(found["last_sequences"]), dict(found["rows"]), marks)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"reading marks checkpoint {path}: {error!r}; restore it, or points come twice"
         raise MarksError(msg) from error
-    if version != FORMAT_VERSION:
-        msg = (
-            f"reading marks checkpoint {path}: format_version {version}, this version reads {FORMAT_VERSION}"
-        )
+    if version not in READABLE_VERSIONS:
+        msg = f"reading marks checkpoint {path}: version {version}, this version reads {READABLE_VERSIONS}"
         raise MarksError(msg)
     return committed
 

@@ -32,8 +32,20 @@ class PointsSealing:
         self._every_s = every_s
         self._rows = rows
         self._unsealed: Batch | None = None
+        self._sealed_rows = 0
         self._full = asyncio.Event()
         self._sealed = asyncio.Condition()
+
+    @property
+    def sealed_rows(self) -> int:
+        """How many points were sealed since the start."""
+        return self._sealed_rows
+
+    @property
+    def taken_rows(self) -> int:
+        """How many points were admitted since the start, sealed or not."""
+        waiting = 0 if self._unsealed is None else self._unsealed.table.num_rows
+        return self._sealed_rows + waiting + len(self._buffer)
 
     async def work(self) -> None:
         """Seal for ever."""
@@ -66,8 +78,9 @@ class PointsSealing:
         async with self._sealed:
             while (batch := self._unsealed or self._buffer.drain()) is not None:
                 self._unsealed = batch
-                await self._sealer.seal("points", batch.table, batch.marks)
+                await self._sealer.seal("points", batch.table, batch.marks, marks_are_in_rows=True)
                 self._unsealed = None
+                self._sealed_rows += batch.table.num_rows
             self._sealed.notify_all()
 
     async def wait_for_room(self) -> None:

@@ -58,19 +58,28 @@ class Sealer:
         """The last sealed sequence of a kind's stream, 0 when there is none."""
         return self.committed.last_sequences.get(self.stream(kind), 0)
 
-    async def seal(self, kind: str, table: pa.Table, marks: Mapping[str, int]) -> Path:
+    async def seal(
+        self, kind: str, table: pa.Table, marks: Mapping[str, int], *, marks_are_in_rows: bool = False
+    ) -> Path:
         """Seal a table as the next segment of its stream; on return it is committed.
+
+        Args:
+            kind: which of the system's streams.
+            table: its rows.
+            marks: what is committed with them.
+            marks_are_in_rows: whether each tag's mark is its last source time in the table, so that the
+                manifest need not repeat it.
 
         Raises:
             OSError: the disk refused; nothing was committed and the same table may be sealed again.
         """
-        return await asyncio.shield(self._seal(kind, table, marks))
+        return await asyncio.shield(self._seal(kind, table, marks, marks_are_in_rows))
 
-    async def _seal(self, kind: str, table: pa.Table, marks: Mapping[str, int]) -> Path:
+    async def _seal(self, kind: str, table: pa.Table, marks: Mapping[str, int], are_in_rows: bool) -> Path:
         # Shielded: a thread cannot be cancelled, so a write that was begun is also taken into account.
         async with self._lock:
-            path = await asyncio.to_thread(self._write, kind, table, marks)
-            self.committed.add(read_manifest(path))
+            path = await asyncio.to_thread(self._write, kind, table, marks, are_in_rows)
+            self.committed.add(read_manifest(path), marks)
             self._since_checkpoint += 1
             if self._since_checkpoint >= CHECKPOINT_EVERY:
                 await self._checkpoint_if_possible()
@@ -88,16 +97,17 @@ class Sealer:
         write_checkpoint(self._directory, self.committed)
         self._since_checkpoint = 0
 
-    def _write(self, kind: str, table: pa.Table, marks: Mapping[str, int]) -> Path:
+    def _write(self, kind: str, table: pa.Table, marks: Mapping[str, int], are_in_rows: bool) -> Path:
         path = write_segment(
             self._directory,
             self.stream(kind),
             self.last_sequence(kind) + 1,
             table,
             kind,
-            format_marks(marks),
+            {} if are_in_rows else format_marks(marks),
             self._sign_key,
             self._clock.now(),
+            marks_are_in_rows=are_in_rows,
         )
         _log.debug("sealed %s, %d rows", path, table.num_rows)
         return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ingestion.collector.sealing import Sealer
 from ingestion.collector.status import Status
 from protocols.clock import SystemClock
 from protocols.opcua_time import UNIX_EPOCH_TICKS
-from protocols.segments import sequences
+from protocols.segments import manifest_path, read_manifest, sequences
 
 STREAM = "plant.points"
 T0 = UNIX_EPOCH_TICKS + 10**16
@@ -66,6 +67,26 @@ def test_a_restart_goes_on_where_the_last_seal_ended(tmp_path: Path, key: Ed2551
     assert again.last_sequence("points") == 3
     assert again.marks("points") == {"A": T0 + 3}
     assert again.committed.rows == {STREAM: 3}
+
+
+def test_a_restart_finds_the_marks_in_the_rows_to_the_100_ns(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    async def scenario() -> None:
+        buffer = PointBuffer(["B", "A"], {})
+        points = PointsSealing(buffer, sealer_in(tmp_path, key), Status("plant", "x"), every_s=1, rows=1000)
+        for ticks, tag in ((11, 0), (13, 1), (19, 0), (20, 1), (27, 1)):
+            buffer.admit((tag, T0 + ticks, 1.0, None, 0, NO_TICKS, 0))
+        await points.seal()
+
+    asyncio.run(scenario())
+    assert read_manifest(manifest_path(tmp_path, STREAM, 1)).marks == {}
+    assert sealer_in(tmp_path, key).marks("points") == {"A": T0 + 27, "B": T0 + 19}
+
+
+def test_a_checkpoint_of_the_first_format_is_still_read(tmp_path: Path) -> None:
+    marks = {STREAM: {"A": format_mark(T0 + 3)}}
+    content = {"format_version": 1, "last_sequences": {STREAM: 1}, "rows": {STREAM: 3}, "marks": marks}
+    (tmp_path / "marks.json").write_text(json.dumps(content))
+    assert load_committed(tmp_path, [STREAM]).marks == {STREAM: {"A": T0 + 3}}
 
 
 def test_points_admitted_again_after_a_restart_are_not_sealed_again(

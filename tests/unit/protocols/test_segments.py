@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -60,6 +63,26 @@ def test_a_sealed_segment_comes_back_sorted_with_its_marks(tmp_path: Path, key: 
     assert str(table["value_number"][1].as_py()) == "nan"
     assert table["value_text"][0].as_py() == "甲醇"
     assert table["status_code"].to_pylist() == [0x80AB_0482, 0x80AB_0481, 0x80AB_0480]
+
+
+def test_a_segment_of_the_first_format_is_still_read(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    payload = path.with_suffix(".parquet")
+    pq.write_table(points().sort_by("tag_id"), payload, compression="zstd")
+    found = json.loads(path.read_text())
+    del found["marks_are_in_rows"], found["signature"]
+    found |= {"format_version": 1, "sha256": hashlib.sha256(payload.read_bytes()).hexdigest()}
+    signed = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    path.write_text(json.dumps({**found, "signature": base64.b64encode(key.sign(signed)).decode()}))
+    assert segments.verify_segment(path, key.public_key()).marks == found["marks"]
+    assert segments.read_table(path).schema.equals(POINTS)
+
+
+def test_points_with_encoded_tags_come_back_plain_and_sorted(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    plain = str(segments.read_table(seal(tmp_path, key)).to_pylist())  # as text, for NaN is not NaN
+    for number, table in enumerate((points(), points().sort_by("tag_id")), start=2):
+        encoded = table.set_column(0, "tag_id", table["tag_id"].dictionary_encode())
+        assert str(segments.read_table(seal(tmp_path, key, number, encoded)).to_pylist()) == plain
 
 
 @pytest.mark.parametrize("kind", sorted(SCHEMAS))
@@ -133,7 +156,7 @@ def test_a_manifest_cut_short_is_torn(tmp_path: Path, key: Ed25519PrivateKey, ke
         ("sequence", 2, segments.SegmentSignatureError),
         ("signature", "", segments.SegmentSignatureError),
         ("signature", "not base64 !", segments.SegmentSignatureError),
-        ("format_version", 2, segments.SegmentVersionError),
+        ("format_version", 3, segments.SegmentVersionError),
         ("schema_version", 9, segments.SegmentVersionError),
         ("kind", "commands", segments.SegmentVersionError),
         ("rows", "3", segments.SegmentTornError),
