@@ -228,9 +228,10 @@ def _encode(table: pa.Table, kind: str) -> pa.Buffer:
 
 def _sorted(table: pa.Table, kind: str) -> pa.Table:
     schema = SCHEMAS[kind]
-    if kind == "points" and pa.types.is_dictionary(table.schema.field("tag_id").type):
+    encoded = table.schema.field("tag_id").type if kind == "points" else None
+    if encoded is not None and pa.types.is_dictionary(encoded):
         if _is_sorted(table):
-            return table
+            return table.cast(schema.set(0, schema.field(0).with_type(encoded)))
         table = table.cast(schema)
     return table.cast(schema).sort_by([(name, "ascending") for name in _SORT_COLUMNS[kind]])
 
