@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ingestion.collector.exclusion import hold_state
 from ingestion.collector.settings import load_settings
 from ingestion.collector.system import SystemCollector
-from ingestion.gateway.sender import Sender
+from ingestion.gateway.opening import open_sender
 from protocols import opcua_time
 from protocols.clock import load_clock
 from protocols.keys import load_sign_key
@@ -21,7 +21,7 @@ from protocols.keys import load_sign_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingestion.collector.settings import CollectorSettings
+    from ingestion.gateway.sender import Sender
 
 SEND_EVERY_S = 0.2
 SEND_AGAIN_S = 5.0
@@ -44,7 +44,7 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
     with hold_state(settings.state_dir, "starting the collector"):
         systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
         workers = [asyncio.create_task(system.run()) for system in systems]
-        sender = _sender(settings)
+        sender = open_sender(settings, sign_key)
         if sender is not None:
             workers.append(asyncio.create_task(_send(sender)))
         await _until_stopped(workers, stop)
@@ -78,12 +78,6 @@ async def _until_stopped(workers: list[asyncio.Task[None]], stop: asyncio.Event 
     if failures:
         msg = "the collector stopped because of a fault of its own; nothing that was sealed is lost"
         raise ExceptionGroup(msg, failures)
-
-
-def _sender(settings: CollectorSettings) -> Sender | None:
-    if settings.gateway is None:
-        return None
-    return Sender(settings.state_dir, settings.gateway.drop_dir, settings.gateway.retain_hours)
 
 
 async def _send(sender: Sender) -> None:

@@ -135,11 +135,37 @@ class DiskSettings(Strict):
     when_full: Literal["stop_reading", "drop_oldest_sent"] = "stop_reading"
 
 
-class GatewaySettings(Strict):
-    """Where sealed segments are dropped, and how long they stay here for sending again."""
+class UdpSettings(Strict):
+    """A bare diode: where the receiver listens, how fast to send, what loss to survive."""
 
-    drop_dir: SitePath
+    host: str = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+    # What the link may carry, headers and repair included.
+    rate_mb_s: float = Field(default=20.0, gt=0)
+    # The share of datagrams that may be lost at random before a block is.
+    survives_loss: float = Field(default=0.1, ge=0, le=0.5)
+    # The receiver's public X25519 key; with it everything is encrypted.
+    receiver_key: SitePath | None = None
+
+
+class GatewaySettings(Strict):
+    """How sealed segments leave: a folder to drop them in, or UDP; and how long they stay here."""
+
+    drop_dir: SitePath | None = None
+    udp: UdpSettings | None = None
     retain_hours: float = Field(default=72.0, gt=0)
+    heartbeat_s: float = Field(default=5.0, ge=0.2)
+    # What waited while the gateway was closed follows this fast, behind everything live.
+    backlog_mb_s: float = Field(default=10.0, gt=0)
+    # Recent segments are sent a second time at this share of the rate; 0 for never.
+    repeat_share: float = Field(default=0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> GatewaySettings:
+        if (self.drop_dir is None) == (self.udp is None):
+            msg = "expected exactly one of drop_dir and udp"
+            raise ValueError(msg)
+        return self
 
 
 class CollectorSettings(Strict):

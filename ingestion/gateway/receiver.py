@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ingestion.gateway.quarantine import Quarantine, Quarantined
+from protocols.heartbeat import FILE_NAME
 from protocols.segments import (
     MANIFEST_NAME,
     STREAM_NAME,
@@ -113,7 +114,7 @@ class Receiver:
         if not self._inbox.is_dir():
             return arrivals
         for folder in sorted(self._inbox.iterdir()):
-            if folder.name.startswith("."):
+            if folder.name.startswith(".") or FILE_NAME.fullmatch(folder.name):
                 continue
             if folder.is_symlink() or not folder.is_dir() or not STREAM_NAME.fullmatch(folder.name):
                 reason = "not a stream's folder: expected a folder named <system_id>.<kind>"

@@ -58,7 +58,7 @@ def resend(
 ) -> None:
     """Send sealed segments through the gateway again, by the numbers that a stream_gap finding names.
 
-    按缺段问题（stream_gap）给出的编号重新摆渡数据段。须先停止采集器；有段已不在本机时退出码为 3。
+    按缺段问题（stream_gap）给出的编号重新摆渡数据段；采集器运行时由其补发。有段已不在本机时退出码为 3。
     """
     from ingestion.collector.resending import resend as run
 
@@ -66,10 +66,10 @@ def resend(
     if as_json:
         print_json({**vars(report), "absent": report.absent})
     else:
-        say(
-            f"{stream} {first}–{last}: sent again 已重发 {report.sent}, "
-            f"no longer here 本机已无 {report.absent}"
+        done = (
+            "ordered from the running collector 已交采集器重发" if report.is_ordered else "sent again 已重发"
         )
+        say(f"{stream} {first}–{last}: {done} {report.sent}, no longer here 本机已无 {report.absent}")
         if report.absent:
             say("→ 超过 retain_hours 的段无法重发，其覆盖的时段按缺失数据处理")
             say("  Segments past retain_hours are gone; treat the time they cover as missing data")

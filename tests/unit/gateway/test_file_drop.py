@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ingestion.gateway.file_drop import FileDrop
 from ingestion.gateway.receiver import Arrivals, Gap, Receiver
 from ingestion.gateway.sender import Sender
 from protocols.points import POINTS
@@ -280,18 +281,18 @@ def deliver(folder: Path, number: int) -> None:
 
 def test_the_sender_copies_each_segment_once_and_remembers_it(tmp_path: Path) -> None:
     seal(tmp_path / "state" / SYSTEM, 1, 2)
-    sender = Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1)
+    sender = Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1)
     assert sender.send_once() == 2
     assert sender.send_once() == 0
     seal(tmp_path / "state" / SYSTEM, 3)
-    assert Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1).send_once() == 1
+    assert Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1).send_once() == 1
     assert handed(receiver(tmp_path / "drop").ready({})) == [1, 2, 3]
 
 
 def test_a_gateway_that_is_away_is_tried_again_without_loss(tmp_path: Path) -> None:
     seal(tmp_path / "state" / SYSTEM, 1)
     (tmp_path / "drop").write_text("a file where the folder should be")
-    sender = Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1)
+    sender = Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1)
     with pytest.raises(OSError, match="drop"):
         sender.send_once()
     (tmp_path / "drop").unlink()
@@ -300,7 +301,7 @@ def test_a_gateway_that_is_away_is_tried_again_without_loss(tmp_path: Path) -> N
 
 def test_an_operator_can_order_segments_again(tmp_path: Path) -> None:
     seal(tmp_path / "state" / SYSTEM, 1, 2, 3)
-    sender = Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1)
+    sender = Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1)
     sender.send_once()
     shutil.rmtree(tmp_path / "drop")
     assert sender.resend(SYSTEM, STREAM, 2, 9) == 2
@@ -312,7 +313,7 @@ def test_segments_deleted_before_they_were_sent_hold_nothing_back(tmp_path: Path
     seal(folder, 1, 2, 3, 4)
     for file in (folder / STREAM).glob("00000000000[23].*"):
         file.unlink()
-    sender = Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1)
+    sender = Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1)
     assert sender.send_once() == 2
     assert sender.send_once() == 0
     seconds = Seconds()
@@ -325,10 +326,10 @@ def test_segments_deleted_before_they_were_sent_hold_nothing_back(tmp_path: Path
 def test_a_lost_sent_mark_sends_again_what_is_still_here(tmp_path: Path) -> None:
     folder = tmp_path / "state" / SYSTEM
     seal(folder, 1, 2, 3)
-    Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1).send_once()
+    Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1).send_once()
     (folder / "sent.json").unlink()
     (folder / STREAM / "000000000001.json").unlink()  # past retention
-    assert Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1).send_once() == 2
+    assert Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1).send_once() == 2
 
 
 def test_only_old_sent_and_checkpointed_segments_are_deleted_and_never_the_last(tmp_path: Path) -> None:
@@ -337,7 +338,7 @@ def test_only_old_sent_and_checkpointed_segments_are_deleted_and_never_the_last(
     for number in (1, 2, 3, 6, 7):
         path = system / STREAM / f"{number:012d}.json"
         os.utime(path, (0, 0))
-    sender = Sender(tmp_path / "state", tmp_path / "drop", retain_hours=1)
+    sender = Sender(tmp_path / "state", FileDrop(tmp_path / "drop"), retain_hours=1)
     assert sender.clean() == 0  # nothing is sent
     sender.send_once()
     assert sender.clean() == 0  # no checkpoint holds their marks
