@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ingestion.collector.exclusion import hold_state
 from ingestion.collector.settings import load_settings as load_collector
 from ingestion.collector.trust import application_uri
+from ingestion.gateway.file_drop import FileDrop
+from ingestion.gateway.sender import Sender
 from orchestration.cli import SETTINGS_ERRORS, main
 from orchestration.cli.exits import ExitCode
 from orchestration.settings import load_settings
@@ -146,6 +148,7 @@ def test_half_a_pair_of_keys_is_not_made_anew(collector, chemlink):
 
 
 def test_segments_are_sent_again_by_number_and_absent_ones_are_told(collector, chemlink):
+    chemlink("keys", "--config", collector)
     seal(collector, 1, 2, 3)
     order = ("resend", "--config", collector, "--stream", STREAM)
     assert chemlink(*order, "--from", 2, "--to", 3)[0] == ExitCode.OK
@@ -153,10 +156,11 @@ def test_segments_are_sent_again_by_number_and_absent_ones_are_told(collector, c
     assert sorted(path.name for path in dropped.glob("*.json")) == ["000000000002.json", "000000000003.json"]
     code, out, _ = chemlink(*order, "--from", 3, "--to", 5, "--json")
     assert code == ExitCode.PROBLEMS
-    assert json.loads(out) == {"stream": STREAM, "first": 3, "last": 5, "sent": 1, "absent": 2}
+    expected = {"stream": STREAM, "first": 3, "last": 5, "sent": 1, "absent": 2, "is_ordered": False}
+    assert json.loads(out) == expected
 
 
-def test_sending_again_refuses_wrong_orders_and_a_running_collector(collector, chemlink):
+def test_sending_again_refuses_wrong_orders_and_leaves_them_to_a_running_collector(collector, chemlink):
     seal(collector, 1)
     order = ("resend", "--config", collector, "--stream")
     code, _, err = chemlink(*order, "boiler.points", "--from", 1, "--to", 1)
@@ -164,9 +168,11 @@ def test_sending_again_refuses_wrong_orders_and_a_running_collector(collector, c
     assert STREAM in err
     assert "1 <= from <= to" in chemlink(*order, STREAM, "--from", 2, "--to", 1)[2]
     with hold_state(load_collector(collector).state_dir, "collecting"):
-        code, _, err = chemlink(*order, STREAM, "--from", 1, "--to", 1)
-    assert code == ExitCode.FAILURE
-    assert "end that collector first" in err
+        code, out, err = chemlink(*order, STREAM, "--from", 1, "--to", 1, "--json")
+    assert code == ExitCode.OK, err
+    assert json.loads(out)["is_ordered"]
+    sender = Sender(load_collector(collector).state_dir, FileDrop(collector.parent / "drop"), 1.0)
+    assert [sender.send_once(), sender.send_once()] == [2, 0]  # the segment itself, then the order
 
 
 @pytest.mark.parametrize(
