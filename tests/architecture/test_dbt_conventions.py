@@ -56,6 +56,12 @@ NOT_PORTABLE = {
     "cast by ::": r"::",
     "interval": r"\binterval\b",
 }
+# Doubles are added through macros/sums.sql; a plain sum is of counts, or counts itself.
+ADDS_DOUBLES = re.compile(
+    r"""\bavg\s*\( | \bsum\s*\(
+    (?! \s* (?: [\w.]*_count | case\s+when\b (?:(?!\bthen\b).)* \bthen\s+[01]\s+else\s+[01]\s+end )\s*\) )""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +186,16 @@ def test_sql_outside_the_dialect_macros_is_portable(path: Path) -> None:
     sql = sql_without_jinja(portable_macros(path.read_text(encoding="utf-8"))).lower()
     found = [name for name, pattern in NOT_PORTABLE.items() if re.search(pattern, sql)]
     assert not found, f"{path.name} uses {found}: say it through a macro of macros/dialect.sql"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*MODEL_FILES, *(file for file in MACRO_FILES if file.name != "sums.sql")],
+    ids=lambda path: path.name,
+)
+def test_sql_adds_doubles_in_no_order_of_the_engine(path: Path) -> None:
+    found = ADDS_DOUBLES.findall(sql_without_jinja(path.read_text(encoding="utf-8")).lower())
+    assert not found, f"{path.name} adds doubles up in an order that differs: say exact_sum or exact_mean"
 
 
 def test_every_dialect_macro_exists_for_both_dialects() -> None:

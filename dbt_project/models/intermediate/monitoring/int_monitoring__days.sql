@@ -59,17 +59,17 @@ days as (
         sum(case when is_valid then 1 else 0 end) as normal_count,
         max(precedence) as precedence,
         min(case when is_valid then min_value end) as min_value,
-        avg(case when is_valid then avg_value end) as arithmetic_avg_value,
+        {{ exact_mean('case when is_valid then avg_value end') }} as arithmetic_avg_value,
         max(case when is_valid then max_value end) as max_value,
         min(case when is_valid then converted_min_value end) as converted_min_value,
         case
             when count(case when is_valid then converted_avg_value end) >= {{ var('air_day_min_hours') }}
-                then avg(case when is_valid then converted_avg_value end)
+                then {{ exact_mean('case when is_valid then converted_avg_value end') }}
         end as converted_avg_value,
         max(case when is_valid then converted_max_value end) as converted_max_value,
-        sum(case when is_valid then cou_value end) as total_value,
-        sum(case when is_valid and volume_m3 is not null then cou_value end) as weighted_value,
-        sum(case when is_valid and cou_value is not null then volume_m3 end) as volume_m3,
+        {{ exact_sum('case when is_valid then cou_value end') }} as total_value,
+        {{ exact_sum('case when is_valid and volume_m3 is not null then cou_value end') }} as weighted_value,
+        {{ exact_sum('case when is_valid and cou_value is not null then volume_m3 end') }} as volume_m3,
         max(_source_ingested_at_utc) as _source_ingested_at_utc
     from joined
     group by outlet_id, factor_code, medium, kind, plant_date

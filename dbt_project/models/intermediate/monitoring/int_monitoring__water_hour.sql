@@ -63,11 +63,11 @@ hours as (
         sum(case when is_valid then 1 else 0 end) as normal_count,
         max(precedence) as precedence,
         min(case when is_valid then min_value end) as min_value,
-        avg(case when is_valid then avg_value end) as arithmetic_avg_value,
+        {{ exact_mean('case when is_valid then avg_value end') }} as arithmetic_avg_value,
         max(case when is_valid then max_value end) as max_value,
         count(case when is_valid then cou_value end) as total_count,
-        sum(case when is_valid then cou_value end) as total_value,
-        sum(case when is_valid and cou_value is not null then volume_m3 end) as volume_m3,
+        {{ exact_sum('case when is_valid then cou_value end') }} as total_value,
+        {{ exact_sum('case when is_valid and cou_value is not null then volume_m3 end') }} as volume_m3,
         max(_source_ingested_at_utc) as _source_ingested_at_utc
     from joined
     group by outlet_id, factor_code, kind, hour_start_utc, plant_date

@@ -41,7 +41,7 @@ periods as (
         sum(case when mark = 'N' then 1 else 0 end) as normal_count,
         max(precedence) as precedence,
         min(case when mark = 'N' then sample_value end) as min_value,
-        avg(case when mark = 'N' then sample_value end) as avg_value,
+        {{ exact_mean("case when mark = 'N' then sample_value end") }} as avg_value,
         max(case when mark = 'N' then sample_value end) as max_value,
         max(_source_ingested_at_utc) as _source_ingested_at_utc
     from marked

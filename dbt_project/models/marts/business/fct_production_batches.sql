@@ -16,7 +16,7 @@ charged as (
 
     select
         batch_id,
-        sum(quantity_kg) as charged_kg,
+        {{ exact_sum('quantity_kg') }} as charged_kg,
         count(distinct lot_id) as charged_lot_count
     from {{ ref('stg_mes_main__batch_materials') }}
     group by batch_id
@@ -27,8 +27,8 @@ produced as (
 
     select
         batch_id,
-        sum(case when output_type = 'PRODUCT' then quantity_kg end) as product_kg,
-        sum(case when output_type = 'WASTE' then quantity_kg end) as waste_kg
+        {{ exact_sum("case when output_type = 'PRODUCT' then quantity_kg end") }} as product_kg,
+        {{ exact_sum("case when output_type = 'WASTE' then quantity_kg end") }} as waste_kg
     from {{ ref('stg_mes_main__batch_outputs') }}
     group by batch_id
 

@@ -61,10 +61,11 @@ events as (
         count(*) as period_count,
         max(judged_value) as peak_value,
         min(judged_value) as lowest_value,
-        avg(judged_value) as mean_value,
-        sum(cou_value) as emission_total,
-        sum(case when judged_value > limit_value then cou_value * (judged_value - limit_value) / judged_value end)
-            as emission_over_limit
+        {{ exact_mean('judged_value') }} as mean_value,
+        {{ exact_sum('cou_value') }} as emission_total,
+        {{ exact_sum(
+            'case when judged_value > limit_value then cou_value * (judged_value - limit_value) / judged_value end'
+        ) }} as emission_over_limit
     from numbered
     group by
         outlet_id,
