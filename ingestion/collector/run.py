@@ -1,6 +1,7 @@
-"""The collector process: every server of `collector.yml`, and the gateway's sender. It only ever sends.
+"""The collector process: every server and source of `collector.yml`, and the gateway's sender.
 
-It offers no service and listens on nothing; the business zone cannot reach it.
+It offers the business zone no service and never listens there; only a source of kind hj212 listens, to the
+instruments of the control zone, at the address that its settings name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ingestion.collector.exclusion import hold_state
 from ingestion.collector.settings import load_settings
+from ingestion.collector.sources.opening import open_source
 from ingestion.collector.system import SystemCollector
 from ingestion.gateway.opening import open_sender
 from protocols import opcua_time
@@ -43,7 +45,8 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
     sign_key = load_sign_key(settings.pki.sign_key)
     with hold_state(settings.state_dir, "starting the collector"):
         systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
-        workers = [asyncio.create_task(system.run()) for system in systems]
+        sources = [open_source(source, settings, sign_key, clock) for source in settings.sources]
+        workers = [asyncio.create_task(system.run()) for system in (*systems, *sources)]
         sender = open_sender(settings, sign_key)
         if sender is not None:
             workers.append(asyncio.create_task(_send(sender)))
