@@ -176,7 +176,7 @@ async def running(
 
 
 async def _lane(site: Path, keys: Path, server: FaultServer, *, encrypted: bool, **changes: Any) -> Lane:
-    site.mkdir(parents=True)
+    site.mkdir(parents=True, exist_ok=True)
     (site / "pki").symlink_to(keys / "pki")
     proxy = FaultyProxy(server.port)
     await proxy.start()
