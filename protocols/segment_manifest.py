@@ -127,7 +127,7 @@ def read_manifest(path: Path) -> Manifest:
             raise
         msg = f"reading manifest {path}: {error}; expected a whole JSON object"
         raise SegmentTornError(msg) from error
-    return _manifest_of(found, path)
+    return manifest_of(found, path)
 
 
 def require_stream_name(stream: str) -> str:
@@ -142,7 +142,13 @@ def require_stream_name(stream: str) -> str:
     return stream
 
 
-def _manifest_of(found: Any, path: Path) -> Manifest:
+def manifest_of(found: Any, path: Path | str) -> Manifest:
+    """The manifest that a JSON value is, its shape checked.
+
+    Raises:
+        SegmentTornError: it is none.
+        SegmentVersionError: it is of another format.
+    """
     if not isinstance(found, dict):
         msg = f"reading manifest {path}: found {type(found).__name__}, expected a JSON object"
         raise SegmentTornError(msg)

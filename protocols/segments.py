@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from cryptography.exceptions import InvalidSignature
 
 from protocols.durable_files import write_durably
 from protocols.points import SCHEMAS
@@ -38,12 +37,13 @@ from protocols.segment_manifest import (
     read_manifest,
     require_stream_name,
 )
+from protocols.segment_reading import read_table, verify_content, verify_segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "MANIFEST_NAME",
@@ -61,6 +61,7 @@ __all__ = [
     "read_table",
     "require_stream_name",
     "sequences",
+    "verify_content",
     "verify_segment",
     "write_segment",
 ]
@@ -143,55 +144,6 @@ def write_segment(
     return path
 
 
-def verify_segment(path: Path, verify_key: Ed25519PublicKey) -> Manifest:
-    """The manifest of a segment that is whole, unchanged and signed by the expected key.
-
-    Args:
-        path: the manifest's path; the payload lies beside it.
-        verify_key: the control zone's public gateway key.
-
-    Raises:
-        SegmentError: the leaf class says what is wrong, the message names the file.
-    """
-    manifest = read_manifest(path)
-    try:
-        verify_key.verify(base64.b64decode(manifest.signature, validate=True), manifest.signed_bytes())
-    except (InvalidSignature, ValueError) as error:
-        msg = f"verifying {path}: not signed by the expected gateway key; the file was forged or changed"
-        raise SegmentSignatureError(msg) from error
-    _require_place(manifest, path)
-    found = _sha256(path.with_suffix(".parquet"))
-    if found != manifest.sha256:
-        msg = f"verifying the payload of {path}: SHA-256 is {found}, the manifest signs {manifest.sha256}"
-        raise SegmentHashError(msg)
-    return manifest
-
-
-def read_table(path: Path) -> pa.Table:
-    """The rows of a segment in the wire schema of its kind.
-
-    Args:
-        path: the manifest's path.
-
-    Raises:
-        SegmentTornError: the payload cannot be read.
-        SegmentVersionError: its columns are not the ones this version knows.
-    """
-    manifest = read_manifest(path)
-    payload = path.with_suffix(".parquet")
-    try:
-        with pa.OSFile(str(payload)) as source:
-            table = pq.read_table(source)
-    except (OSError, pa.ArrowException) as error:
-        msg = f"reading {payload}: {error}; expected the Parquet file its manifest names"
-        raise SegmentTornError(msg) from error
-    expected = SCHEMAS[manifest.kind]
-    if not table.schema.equals(expected):
-        msg = f"reading {payload}: its columns are {table.schema}, this version reads {expected}"
-        raise SegmentVersionError(msg)
-    return table
-
-
 def sequences(directory: Path, stream: str) -> list[int]:
     """The sealed sequence numbers of a stream in a folder, ascending."""
     folder = directory / require_stream_name(stream)
@@ -260,23 +212,6 @@ def _sign(unsigned: Manifest, sign_key: Ed25519PrivateKey) -> bytes:
     signature = base64.b64encode(sign_key.sign(unsigned.signed_bytes())).decode()
     fields = {**asdict(unsigned), "signature": signature}
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _require_place(manifest: Manifest, path: Path) -> None:
-    require_stream_name(manifest.stream)
-    expected = f"{manifest.stream}/{manifest.sequence:012d}.json"
-    if f"{path.parent.name}/{path.name}" != expected:
-        msg = f"verifying {path}: the manifest is of {expected}; a segment moved to another place is refused"
-        raise SegmentNameError(msg)
-
-
-def _sha256(payload: Path) -> str:
-    try:
-        with payload.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"verifying {payload}: {error.strerror}; the manifest arrived without its payload"
-        raise SegmentTornError(msg) from error
 
 
 def _instant_text(at: datetime) -> str:

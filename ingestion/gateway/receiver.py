@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ingestion.gateway.quarantine import Quarantine, Quarantined
 from protocols.heartbeat import FILE_NAME
+from protocols.segment_reading import decode_rows, read_payload
 from protocols.segments import (
     MANIFEST_NAME,
     STREAM_NAME,
@@ -23,7 +24,6 @@ from protocols.segments import (
     SegmentTornError,
     manifest_path,
     read_manifest,
-    read_table,
     verify_segment,
 )
 
@@ -49,7 +49,7 @@ class VerifiedSegment:
 
     def read(self) -> pa.Table:
         """Its rows in the wire schema of its kind."""
-        return read_table(self.path)
+        return decode_rows(self.manifest, read_payload(self.manifest, self.path))
 
 
 @dataclass(frozen=True)

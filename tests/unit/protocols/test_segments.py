@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -65,6 +67,15 @@ def test_a_sealed_segment_comes_back_sorted_with_its_marks(tmp_path: Path, key: 
     assert table["status_code"].to_pylist() == [0x80AB_0482, 0x80AB_0481, 0x80AB_0480]
 
 
+def signed(found: dict[str, Any], key: Ed25519PrivateKey) -> bytes:
+    signature = base64.b64encode(key.sign(canonical(found))).decode()
+    return canonical({**found, "signature": signature})
+
+
+def canonical(found: dict[str, Any]) -> bytes:
+    return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def test_a_segment_of_the_first_format_is_still_read(tmp_path: Path, key: Ed25519PrivateKey) -> None:
     path = seal(tmp_path, key)
     payload = path.with_suffix(".parquet")
@@ -72,8 +83,7 @@ def test_a_segment_of_the_first_format_is_still_read(tmp_path: Path, key: Ed2551
     found = json.loads(path.read_text())
     del found["marks_are_in_rows"], found["signature"]
     found |= {"format_version": 1, "sha256": hashlib.sha256(payload.read_bytes()).hexdigest()}
-    signed = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    path.write_text(json.dumps({**found, "signature": base64.b64encode(key.sign(signed)).decode()}))
+    path.write_bytes(signed(found, key))
     assert segments.verify_segment(path, key.public_key()).marks == found["marks"]
     assert segments.read_table(path).schema.equals(POINTS)
 
@@ -149,27 +159,71 @@ def test_a_manifest_cut_short_is_torn(tmp_path: Path, key: Ed25519PrivateKey, ke
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rows", 4),
+        ("marks", {}),
+        ("sequence", 2),
+        ("signature", ""),
+        ("signature", "not base64 !"),
+        ("format_version", 3),
+        ("extra", 1),
+    ],
+)
+def test_a_changed_manifest_is_refused(
+    tmp_path: Path, key: Ed25519PrivateKey, field: str, value: object
+) -> None:
+    path = seal(tmp_path, key)
+    path.write_bytes(canonical({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(segments.SegmentSignatureError):
+        segments.verify_segment(path, key.public_key())
+
+
+@pytest.mark.parametrize(
     ("field", "value", "error"),
     [
-        ("rows", 4, segments.SegmentSignatureError),
-        ("marks", {}, segments.SegmentSignatureError),
-        ("sequence", 2, segments.SegmentSignatureError),
-        ("signature", "", segments.SegmentSignatureError),
-        ("signature", "not base64 !", segments.SegmentSignatureError),
         ("format_version", 3, segments.SegmentVersionError),
         ("schema_version", 9, segments.SegmentVersionError),
         ("kind", "commands", segments.SegmentVersionError),
         ("rows", "3", segments.SegmentTornError),
         ("extra", 1, segments.SegmentTornError),
+        ("stream", "../up", segments.SegmentNameError),
+        ("sequence", 2, segments.SegmentNameError),
     ],
 )
-def test_a_changed_manifest_is_refused(
+def test_a_signed_manifest_of_another_kind_or_place_is_refused_for_what_it_is(
     tmp_path: Path, key: Ed25519PrivateKey, field: str, value: object, error: type[Exception]
 ) -> None:
     path = seal(tmp_path, key)
-    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    found = {**json.loads(path.read_text()), field: value}
+    del found["signature"]
+    path.write_bytes(signed(found, key))
     with pytest.raises(error):
         segments.verify_segment(path, key.public_key())
+
+
+def test_a_payload_of_more_rows_than_signed_is_not_decoded(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    path = seal(tmp_path, key)
+    found = {**json.loads(path.read_text()), "rows": 2}
+    del found["signature"]
+    path.write_bytes(signed(found, key))
+    with pytest.raises(segments.SegmentTornError, match="announces 3 rows"):
+        segments.read_table(path)
+
+
+@pytest.mark.parametrize("hostile", ["pipe", "link", "folder"])
+def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, key: Ed25519PrivateKey, hostile: str) -> None:
+    for suffix in (".parquet", ".json"):
+        path = seal(tmp_path / suffix, key).with_suffix(suffix)
+        path.rename(tmp_path / "kept")
+        if hostile == "pipe":
+            os.mkfifo(path)
+        elif hostile == "link":
+            path.symlink_to(tmp_path / "kept")
+        else:
+            path.mkdir()
+        with pytest.raises(segments.SegmentTornError):
+            segments.verify_segment(path.with_suffix(".json"), key.public_key())
 
 
 def test_another_key_is_refused(tmp_path: Path, key: Ed25519PrivateKey) -> None:
