@@ -1,0 +1,126 @@
+"""One block while its datagrams arrive: which symbols are vouched for, and when the content is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from protocols.fec import PACKET_ID_BYTES, decode, source_count
+from protocols.gateway_datagrams import DIGEST_BYTES, BlockIndex, packet_bytes, packet_digest
+
+_CANDIDATES = 2  # unvouched symbols kept of one number: a forged one must not keep the true one out
+
+
+@dataclass(frozen=True)
+class BlockCounts:
+    """What became of a block's datagrams.
+
+    Attributes:
+        sent: how many symbols had been sent when the content was whole.
+        received: how many of them had come.
+        repaired: how many symbols of the content were lost and restored.
+    """
+
+    sent: int
+    received: int
+    repaired: int
+
+
+class BlockAssembly:
+    """Symbols of one block.
+
+    Args:
+        index: the first of its indexes to come, verified.
+    """
+
+    def __init__(self, index: BlockIndex) -> None:
+        self.index = index
+        self.source = source_count(index.content_bytes)
+        self.touched_at = time.monotonic()
+        self._packet_bytes = packet_bytes(index.content_bytes)
+        self._digests = bytearray(index.symbols * DIGEST_BYTES)
+        self._copies: set[bytes] = set()  # index datagrams taken
+        self._packets: dict[int, bytes] = {}
+        self._unvouched: dict[int, list[bytes]] = {}
+        self._source_arrived = 0
+        self._tried_with = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory its symbols take."""
+        held = len(self._packets) + sum(map(len, self._unvouched.values()))
+        return held * self._packet_bytes
+
+    @property
+    def counts(self) -> BlockCounts:
+        """Of a block that is done with; symbols are sent in order, so the highest tells how many were."""
+        is_whole = len(self._packets) >= self.source
+        sent = max(self._packets) + 1 if is_whole else self.index.symbols
+        return BlockCounts(sent, len(self._packets), self.source - self._source_arrived)
+
+    def has_copy(self, datagram: bytes) -> bool:
+        """Whether this very index was taken, so that a copy need not be verified."""
+        return datagram in self._copies
+
+    def add_index(self, index: BlockIndex, datagram: bytes) -> bool:
+        """Take the hashes of another verified index; False when it contradicts the first one."""
+        if index.shape != self.index.shape:
+            return False
+        at = index.first * DIGEST_BYTES
+        self._digests[at : at + len(index.digests)] = index.digests
+        self._copies.add(datagram)
+        self.touched_at = time.monotonic()
+        count = len(index.digests) // DIGEST_BYTES
+        for number in range(index.first, index.first + count):
+            for packet in self._unvouched.pop(number, ()):
+                self.add_packet(number, packet)
+        return True
+
+    def add_packet(self, number: int, packet: bytes | memoryview) -> bool:
+        """Take a numbered symbol; False when it is forged or foreign."""
+        if number in self._packets:
+            return True
+        if number >= self.index.symbols or len(packet) != self._packet_bytes:
+            return False
+        at = number * DIGEST_BYTES
+        expected = self._digests[at : at + DIGEST_BYTES]
+        if expected == packet_digest(packet):
+            self._packets[number] = bytes(packet)
+            self._source_arrived += number < self.source
+            return True
+        if any(expected):
+            return False
+        candidates = self._unvouched.setdefault(number, [])
+        if len(candidates) < _CANDIDATES:
+            candidates.append(bytes(packet))
+        return True
+
+    def content(self) -> bytes | None:
+        """The content, once enough symbols are here."""
+        count = len(self._packets)
+        if count < self.source or (self._source_arrived < self.source and count <= self._needed()):
+            return None
+        self._tried_with = count
+        return self._checked(decode(self._packets, self.index.content_bytes))
+
+    def last_content(self) -> bytes | None:
+        """The content as far as it can be had when nothing more comes: also from symbols nobody vouched for.
+
+        All indexes of a part of the block may have been lost; the hash of the whole content still judges.
+        """
+        packets = {number: candidates[0] for number, candidates in self._unvouched.items()} | self._packets
+        return self._checked(decode(packets, self.index.content_bytes))
+
+    def _needed(self) -> int:
+        """One symbol more than the content has, or than the last attempt had."""
+        return max(self.source, self._tried_with)
+
+    def _checked(self, content: bytes | None) -> bytes | None:
+        is_whole = content is not None and hashlib.sha256(content).digest() == self.index.sha256
+        return content if is_whole else None
+
+
+def packet_number(packet: memoryview) -> int:
+    """The number of a symbol."""
+    return int.from_bytes(packet[:PACKET_ID_BYTES], "big")

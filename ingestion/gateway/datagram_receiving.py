@@ -1,0 +1,78 @@
+"""Takes datagrams from a UDP port in bursts: a system call brings up to 64 KiB of them (UDP_GRO, Linux 5.0).
+
+The socket is only ever read. Nothing is sent on it, so nothing can go back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SOL_UDP, _UDP_GRO = 17, 104
+_SO_RCVBUFFORCE = 33
+_BUFFER_BYTES = 65_536
+_SOCKET_BUFFER_BYTES = 32 * 1024 * 1024
+
+
+class DatagramReceiver:
+    """A bound port.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 lets the system choose.
+        sender_host: take datagrams from this address only; None from any.
+    """
+
+    def __init__(self, host: str, port: int, sender_host: str | None = None) -> None:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._sender_host = sender_host
+        self._enlarge()
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+        self._socket.bind(address)
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._socket.getsockname()[1])
+
+    def receive(self, timeout_s: float) -> Iterator[tuple[memoryview, int, str]]:
+        """Bursts as (bytes, length of each datagram in them, sender) until none comes for `timeout_s`.
+
+        The bytes are overwritten by the next burst.
+        """
+        self._socket.settimeout(timeout_s)
+        while True:
+            try:
+                count, ancillary, _, address = self._socket.recvmsg_into([self._buffer], 64)
+            except TimeoutError:
+                return
+            if not count or (self._sender_host is not None and address[0] != self._sender_host):
+                continue
+            yield self._view[:count], _segment_bytes(ancillary) or count, address[0]
+
+    def close(self) -> None:
+        """Close the port."""
+        self._socket.close()
+
+    def _enlarge(self) -> None:
+        """As much buffer as the system gives: what comes while a block is decoded waits there."""
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _SOCKET_BUFFER_BYTES)
+        except OSError:  # needs CAP_NET_ADMIN; else net.core.rmem_max is the bound
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER_BYTES)
+
+
+def _segment_bytes(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    for level, kind, data in ancillary:
+        if (level, kind) == (_SOL_UDP, _UDP_GRO):
+            return int(struct.unpack("=i", data[:4])[0])
+    return None
