@@ -25,12 +25,15 @@ class Metric:
 
     @property
     def ratio_to_best(self) -> float | None:
-        """Ours over the best peer's (its inverse where lower is better); None without a peer."""
+        """Ours over the best peer's (its inverse where lower is better); None without a peer or over zero."""
         if not self.peers:
             return None
-        if self.better == "higher":
-            return self.ours / max(self.peers.values())
-        return min(self.peers.values()) / self.ours
+        over, under = (
+            (self.ours, max(self.peers.values()))
+            if self.better == "higher"
+            else (min(self.peers.values()), self.ours)
+        )
+        return over / under if under else None
 
 
 @dataclass(frozen=True)
