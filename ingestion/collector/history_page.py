@@ -16,6 +16,7 @@ from ingestion.collector.points import Page, join_pages
 from ingestion.collector.variants import (
     BoundedBuffer,
     read_byte_string,
+    read_count,
     read_extension_body,
     read_int32,
     read_response_header,
@@ -43,17 +44,28 @@ def read_answer(data: Buffer) -> HistoryAnswer:
         ua.UaStatusCodeError: the service itself failed.
         ua.UaError: the bytes are no such answer.
     """
+    return read_answers(data, 1)[0]
+
+
+def read_answers(data: Buffer, count: int) -> list[HistoryAnswer]:
+    """The results of a HistoryRead of `count` nodes, in their order.
+
+    Raises:
+        ua.UaStatusCodeError: the service itself failed.
+        ua.UaError: the bytes are no such answer.
+    """
     with refuse_malformed("answer to HistoryRead"):
-        return _answer(BoundedBuffer(data.copy().read(len(data))))
+        own = BoundedBuffer(data.copy().read(len(data)))
+        nodeid_from_binary(own)
+        read_response_header(own)
+        found = read_int32(own)
+        if found != count:
+            msg = f"HistoryRead of {count} nodes answered {found} results"
+            raise ua.UaError(msg)
+        return [_answer(own) for _ in range(count)]
 
 
 def _answer(data: BoundedBuffer) -> HistoryAnswer:
-    nodeid_from_binary(data)
-    read_response_header(data)
-    count = read_int32(data)
-    if count != 1:
-        msg = f"HistoryRead of one node answered {count} results, expected 1"
-        raise ua.UaError(msg)
     status = read_uint32(data)
     continuation_point = read_byte_string(data) or b""
     kind, body = read_extension_body(data)
@@ -71,6 +83,7 @@ def read_values(body: bytes) -> Page:
     Raises:
         ua.UaError: the body ends before its count is reached.
     """
-    count = max(read_int32(BoundedBuffer(body)), 0)
+    with refuse_malformed("HistoryData"):
+        count = read_count(BoundedBuffer(body))
     _, page, _ = read_page(body, 4, count, has_handles=False)
     return page

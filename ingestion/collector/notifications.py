@@ -17,7 +17,6 @@ from ingestion.collector.variants import (
     BoundedBuffer,
     read_byte_string,
     read_count,
-    read_int32,
     read_response_header,
     read_uint32,
     read_variant,
@@ -147,7 +146,7 @@ def _message(data: BoundedBuffer) -> NotificationMessage:
 
 
 def _live_points(body: bytes) -> LivePoints:
-    count = max(read_int32(BoundedBuffer(body)), 0)
+    count = read_count(BoundedBuffer(body))
     handles, page, _ = read_page(body, 4, count, has_handles=True)
     return LivePoints(handles, page)
 

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HAS_VALUE, HAS_STATUS, HAS_SOURCE, HAS_SERVER, HAS_SOURCE_PICO, HAS_SERVER_PICO = 1, 2, 4, 8, 16, 32
-NULL, EXTENSION_OBJECT, DATA_VALUE, VARIANT = 0, 22, 23, 24
+NULL, EXTENSION_OBJECT, DATA_VALUE, VARIANT, DIAGNOSTIC = 0, 22, 23, 24, 25
 # Part 6 §5.1.5 asks decoders for at least 100 levels.
 MAX_DEPTH = 100
 _IS_ARRAY, _HAS_DIMENSIONS, _TYPE_BITS = 0x80, 0x40, 0x3F
+_DIAGNOSTIC_NUMBERS = ((1, "SymbolicId"), (2, "NamespaceURI"), (8, "Locale"), (4, "LocalizedText"))
 # A structure may hold these, whose arrays asyncua makes as long as the sender claims.
 _UNBOUNDED = ("Variant", "DataValue", "ExtensionObject")
 _MALFORMED = (
@@ -86,7 +87,7 @@ def read_count(data: Buffer) -> int:
         ua.UaError: they cannot.
     """
     count = read_int32(data)
-    if count > len(data):
+    if not -1 <= count <= len(data):
         msg = f"an array claims {count} elements with {len(data)} bytes to come"
         raise ua.UaError(msg)
     return max(count, 0)
@@ -106,7 +107,7 @@ def read_response_header(data: Buffer) -> None:
     """
     data.skip(12)
     status = read_uint32(data)
-    unpack_uatype(ua.VariantType.DiagnosticInfo, data)
+    _read_diagnostic(data, 0)
     for _ in range(read_count(data)):
         read_byte_string(data)
     read_extension_body(data)
@@ -126,9 +127,7 @@ def read_variant(data: BoundedBuffer, depth: int = 0) -> ua.Variant:
     Raises:
         ua.UaError, ValueError, struct.error: it cannot be read; see `refuse_malformed`.
     """
-    if depth > MAX_DEPTH:
-        msg = f"a Variant nests more than {MAX_DEPTH} levels"
-        raise ua.UaError(msg)
+    _require_depth(depth)
     encoding = data.read(1)[0]
     kind = ua.datatype_to_varianttype(encoding & _TYPE_BITS)
     if not encoding & _IS_ARRAY:
@@ -147,6 +146,8 @@ def _read_scalar(kind: Any, data: BoundedBuffer, depth: int) -> Any:
         return read_variant(data, depth + 1)
     if kind.value == DATA_VALUE:
         return _read_data_value(data, depth + 1)
+    if kind.value == DIAGNOSTIC:
+        return _read_diagnostic(data, depth + 1)
     if kind.value == EXTENSION_OBJECT:
         return _structure(*read_extension_body(data))
     return unpack_uatype(kind, data)
@@ -161,6 +162,26 @@ def _read_data_value(data: BoundedBuffer, depth: int) -> ua.DataValue:
     server = unpack_uatype(ua.VariantType.DateTime, data) if mask & HAS_SERVER else None
     data.skip(2 if mask & HAS_SERVER_PICO else 0)
     return ua.DataValue(value.Value, status, source, server)
+
+
+def _read_diagnostic(data: Buffer, depth: int) -> ua.DiagnosticInfo:
+    """Part 6 §5.2.2.12; asyncua takes the inner one for an ExtensionObject."""
+    _require_depth(depth)
+    mask = data.read(1)[0]
+    numbers = {name: read_int32(data) for bit, name in _DIAGNOSTIC_NUMBERS if mask & bit}
+    text = read_byte_string(data) if mask & 0x10 else None
+    status = ua.StatusCode(read_uint32(data)) if mask & 0x20 else None
+    inner = _read_diagnostic(data, depth + 1) if mask & 0x40 else None
+    shown = None if text is None else text.decode(errors="backslashreplace")
+    return ua.DiagnosticInfo(
+        **numbers, AdditionalInfo=shown, InnerStatusCode=status, InnerDiagnosticInfo=inner
+    )
+
+
+def _require_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        msg = f"a value nests more than {MAX_DEPTH} levels"
+        raise ua.UaError(msg)
 
 
 def _read_dimensions(data: Buffer) -> list[int]:
