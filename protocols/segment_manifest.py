@@ -64,8 +64,8 @@ class SegmentExistsError(SegmentError):
 class Manifest:
     """What a segment holds, signed. Instants are ISO 8601 UTC text; marks carry seven decimals.
 
-    Where `marks_are_in_rows`, the mark of each tag is the last source time it has in the payload, and `marks`
-    is empty: of a segment with as many tags as points they would be larger than the points.
+    Where `marks_are_in_rows`, the mark of each tag is the last source time it has in the payload (or in an
+    earlier one), and `marks` is empty: with as many tags as points they would be larger than the points.
     """
 
     format_version: int

@@ -94,11 +94,11 @@ def load_committed(directory: Path, streams: Sequence[str]) -> Committed:
             if sequence > last:
                 path = manifest_path(directory, stream, sequence)
                 manifest = read_manifest(path)
-                committed.add(manifest, _marks_of(path, manifest))
+                committed.add(manifest, _marks_of(path, manifest, committed.marks.get(stream, {})))
     return committed
 
 
-def _marks_of(path: Path, manifest: Manifest) -> dict[str, int]:
+def _marks_of(path: Path, manifest: Manifest, before: Mapping[str, int]) -> dict[str, int]:
     if not manifest.marks_are_in_rows:
         return {key: parse_mark(text) for key, text in manifest.marks.items()}
     try:
@@ -113,7 +113,9 @@ def _marks_of(path: Path, manifest: Manifest) -> dict[str, int]:
     instants = lasts["source_at_utc_last"].cast(pa.int64()).to_pylist()
     digits = lasts["source_at_100ns_last"].to_pylist()
     ticks = [UNIX_EPOCH_TICKS + 10 * us + digit for us, digit in zip(instants, digits, strict=True)]
-    return dict(zip(lasts["tag_id"].to_pylist(), ticks, strict=True))
+    # A row that came late lies before the mark of an earlier segment, which stays.
+    tags = lasts["tag_id"].to_pylist()
+    return {tag: max(before.get(tag, 0), last) for tag, last in zip(tags, ticks, strict=True)}
 
 
 def write_checkpoint(directory: Path, committed: Committed) -> None:

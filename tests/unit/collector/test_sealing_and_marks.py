@@ -178,3 +178,17 @@ def test_a_seal_whose_caller_is_cancelled_is_not_repeated(tmp_path: Path, key: E
         assert sealer.committed.rows == {STREAM: 1}
 
     asyncio.run(scenario())
+
+
+def test_a_row_that_comes_late_does_not_take_the_mark_back(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    async def scenario() -> None:
+        sealer = sealer_in(tmp_path, key)
+        for ticks in (20, 10):
+            buffer = PointBuffer(["A"], {})
+            buffer.admit((0, T0 + ticks, 1.0, None, 0, NO_TICKS, 0))
+            batch = buffer.drain()
+            assert batch is not None
+            await sealer.seal("points", batch.table, {"A": T0 + 20}, marks_are_in_rows=True)
+
+    asyncio.run(scenario())
+    assert sealer_in(tmp_path, key).marks("points") == {"A": T0 + 20}
