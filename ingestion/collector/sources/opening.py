@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingestion.collector.sources.hj212_source import Hj212Source
 from ingestion.collector.sources.mqtt_source import MqttSource
 from ingestion.collector.sources.settings import MqttSettings
 
@@ -27,5 +28,6 @@ def open_source(
     Raises:
         SettingsError, TagTableError, MarksError: what it needs cannot be read.
     """
-    assert isinstance(source, MqttSettings)
-    return MqttSource(source, settings, sign_key, clock)
+    if isinstance(source, MqttSettings):
+        return MqttSource(source, settings, sign_key, clock)
+    return Hj212Source(source, settings, sign_key, clock)
