@@ -9,3 +9,34 @@
 
 {# ERP writes numbers with leading zeros, MES and WMS without: without is the form that joins. #}
 {% macro without_leading_zeros(value) %}regexp_replace(trim({{ value }}), '^0+', ''){% endmacro %}
+
+{# A row's material in the system's own code and in the plant's; the plant's is of `joined_materials`. #}
+{% macro material_columns(rows) -%}
+    trim({{ rows }}.material_code) as material_code,
+    materials.standard_code as material_id
+{%- endmacro %}
+
+{% macro joined_materials(rows, system_id, mappings) -%}
+left join {{ mappings }} as materials
+    on
+        {{ is_mapping_of('materials', system_id, 'material', rows, 'material_code') }}
+{%- endmacro %}
+
+{# A row's quantity in the unit it came in and in kilograms; the unit's code and factor are of `joined_units`. #}
+{% macro quantity_columns(rows, quantity) -%}
+    cast({{ rows }}.{{ quantity }} as double) as {{ quantity }},
+    trim({{ rows }}.unit_code) as unit_code,
+    units.standard_code as unit_id,
+    case
+        when units.standard_code = 'kg' then cast({{ rows }}.{{ quantity }} as double)
+        else cast({{ rows }}.{{ quantity }} as double) * kilograms.factor
+    end as {{ quantity }}_kg
+{%- endmacro %}
+
+{% macro joined_units(rows, system_id, mappings, unit_conversions) -%}
+left join {{ mappings }} as units
+    on
+        {{ is_mapping_of('units', system_id, 'unit', rows, 'unit_code') }}
+left join {{ unit_conversions }} as kilograms
+    on units.standard_code = kilograms.from_unit and kilograms.to_unit = 'kg'
+{%- endmacro %}

@@ -13,12 +13,6 @@ current_words as (
         'updated_at_utc'
     ]) }}
 
-),
-
-code_mappings as (
-
-    select * from {{ ref('stg_site_register__code_mappings') }}
-
 )
 
 select
@@ -29,11 +23,8 @@ select
     coalesce(trim(current_words.hazard_mark_code) = 'X', false) as is_hazardous,
     coalesce(trim(current_words.deletion_mark_code) = 'X', false) as is_deleted,
     current_words.updated_at_utc,
-    trim(current_words.material_code) as material_code,
-    materials.standard_code as material_id,
+    {{ material_columns('current_words') }},
     current_words._first_extracted_at_utc,
     current_words._extracted_at_utc
 from current_words
-left join code_mappings as materials
-    on
-        {{ is_mapping_of('materials', 'erp_main', 'material', 'current_words', 'material_code') }}
+{{ joined_materials('current_words', 'erp_main', ref('stg_site_register__code_mappings')) }}

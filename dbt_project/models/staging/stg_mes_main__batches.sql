@@ -14,19 +14,6 @@ current_words as (
         'updated_at_utc'
     ]) }}
 
-),
-
-code_mappings as (
-
-    select * from {{ ref('stg_site_register__code_mappings') }}
-
-),
-
-unit_conversions as (
-
-    select * from {{ ref('unit_conversions') }}
-    where to_unit = 'kg'
-
 )
 
 select
@@ -37,17 +24,8 @@ select
     current_words.started_at_utc,
     current_words.ended_at_utc,
     current_words.updated_at_utc,
-    cast(current_words.actual_quantity as double) as actual_quantity,
-    trim(current_words.unit_code) as unit_code,
-    units.standard_code as unit_id,
-    case
-        when units.standard_code = 'kg' then cast(current_words.actual_quantity as double)
-        else cast(current_words.actual_quantity as double) * unit_conversions.factor
-    end as actual_quantity_kg,
+    {{ quantity_columns('current_words', 'actual_quantity') }},
     current_words._first_extracted_at_utc,
     current_words._extracted_at_utc
 from current_words
-left join code_mappings as units
-    on
-        {{ is_mapping_of('units', 'mes_main', 'unit', 'current_words', 'unit_code') }}
-left join unit_conversions on units.standard_code = unit_conversions.from_unit
+{{ joined_units('current_words', 'mes_main', ref('stg_site_register__code_mappings'), ref('unit_conversions')) }}

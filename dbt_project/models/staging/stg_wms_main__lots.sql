@@ -15,19 +15,6 @@ current_words as (
         'location_code'
     ]) }}
 
-),
-
-code_mappings as (
-
-    select * from {{ ref('stg_site_register__code_mappings') }}
-
-),
-
-unit_conversions as (
-
-    select * from {{ ref('unit_conversions') }}
-    where to_unit = 'kg'
-
 )
 
 select
@@ -38,22 +25,10 @@ select
     current_words.expiry_date,
     current_words.status_code,
     current_words.location_code,
-    trim(current_words.material_code) as material_code,
-    materials.standard_code as material_id,
-    cast(current_words.quantity_on_hand as double) as quantity_on_hand,
-    trim(current_words.unit_code) as unit_code,
-    units.standard_code as unit_id,
-    case
-        when units.standard_code = 'kg' then cast(current_words.quantity_on_hand as double)
-        else cast(current_words.quantity_on_hand as double) * unit_conversions.factor
-    end as quantity_on_hand_kg,
+    {{ material_columns('current_words') }},
+    {{ quantity_columns('current_words', 'quantity_on_hand') }},
     current_words._first_extracted_at_utc,
     current_words._extracted_at_utc
 from current_words
-left join code_mappings as materials
-    on
-        {{ is_mapping_of('materials', 'wms_main', 'material', 'current_words', 'material_code') }}
-left join code_mappings as units
-    on
-        {{ is_mapping_of('units', 'wms_main', 'unit', 'current_words', 'unit_code') }}
-left join unit_conversions on units.standard_code = unit_conversions.from_unit
+{{ joined_materials('current_words', 'wms_main', ref('stg_site_register__code_mappings')) }}
+{{ joined_units('current_words', 'wms_main', ref('stg_site_register__code_mappings'), ref('unit_conversions')) }}
