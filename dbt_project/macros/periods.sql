@@ -1,6 +1,7 @@
 {#
-    Statistics of the minutes of an air outlet over a longer period, which is valid where at least `minimum_count` of its
-    minutes are; totals are of valid periods, from the period's own mean flow. One row: one outlet, factor and period.
+    Statistics of the minutes of an air outlet over a longer period, which is valid where at least `minimum_count` of
+    its minutes are; totals are of valid periods, from the period's own mean flow. One row: one outlet, factor and
+    period.
 #}
 {% macro air_periods(minutes, factors, period_minutes, minimum_count) %}
 with
@@ -85,8 +86,9 @@ left join flows
 {% endmacro %}
 
 {#
-    Periods shorter than a day of both media, as marts keep them. What the media differ in is given as an expression for
-    each: how many values a whole period holds, where its mean comes from and, where it may be weighted, how it was taken.
+    Periods shorter than a day of both media, as marts keep them. What the media differ in is given as an expression
+    for each: how many values a whole period holds, where its mean comes from and, where it may be weighted, how it
+    was taken.
 #}
 {% macro monitoring_periods(
     air, water, factors, watermark, arrivals, period_s, expected_count, avg_value_method, averaging_code=none

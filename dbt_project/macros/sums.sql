@@ -17,7 +17,7 @@
 
 {% macro sum_of_decimals(value) %}cast(sum({{ as_decimal(value) }}) as double){% endmacro %}
 
-{# Sail knows columns by what is added without its cast: a plain sum of the value beside that of the decimals would fail. #}
+{# A case even where none is needed: Sail names a sum without its casts, and two sums of one value would be one name. #}
 {% macro sum_of_no_decimals(value) %}sum(case when {{ as_decimal(value) }} is null then {{ value }} end){% endmacro %}
 
 {% macro as_decimal(value) %}try_cast({{ value }} as decimal(28, 10)){% endmacro %}
