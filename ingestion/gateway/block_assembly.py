@@ -88,6 +88,7 @@ class BlockAssembly:
         if expected == packet_digest(packet):
             self._packets[number] = bytes(packet)
             self._source_arrived += number < self.source
+            self.touched_at = time.monotonic()
             return True
         if any(expected):
             return False
@@ -96,12 +97,17 @@ class BlockAssembly:
             candidates.append(bytes(packet))
         return True
 
-    def content(self) -> bytes | None:
-        """The content, once enough symbols are here."""
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether decoding is worth trying: all of the content, or a symbol more than it or the last try."""
         count = len(self._packets)
-        if count < self.source or (self._source_arrived < self.source and count <= self._needed()):
-            return None
-        self._tried_with = count
+        return count >= self.source and (
+            count > max(self.source, self._tried_with) or self._source_arrived == self.source
+        )
+
+    def content(self) -> bytes | None:
+        """The content, when the symbols here determine it."""
+        self._tried_with = len(self._packets)
         return self._checked(decode(self._packets, self.index.content_bytes))
 
     def last_content(self) -> bytes | None:
@@ -111,10 +117,6 @@ class BlockAssembly:
         """
         packets = {number: candidates[0] for number, candidates in self._unvouched.items()} | self._packets
         return self._checked(decode(packets, self.index.content_bytes))
-
-    def _needed(self) -> int:
-        """One symbol more than the content has, or than the last attempt had."""
-        return max(self.source, self._tried_with)
 
     def _checked(self, content: bytes | None) -> bytes | None:
         is_whole = content is not None and hashlib.sha256(content).digest() == self.index.sha256

@@ -87,9 +87,7 @@ def read_link(path: Path, collector_id: str) -> LinkState:
             session=int(found["session"]),
             done=_ranges(found["done"]),
             streams={str(name): _ranges(pairs) for name, pairs in found["streams"].items()},
-            counts=LinkCounts(
-                **{name: int(count) for name, count in found["counts"].items() if name in known}
-            ),
+            counts=LinkCounts(**counts),
             heartbeat_number=int(found["heartbeat_number"]),
         )
     except (KeyError, TypeError, ValueError) as error:

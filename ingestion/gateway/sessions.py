@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -102,8 +102,9 @@ class Sessions:
         self._pending_bytes = 0
         self._bad_second, self._bad_signatures = 0, 0
 
-    def take(self, burst: memoryview, size: int) -> Iterator[FinishedBlock]:
-        """Take a burst of datagrams, each `size` bytes long but the last; yields the blocks they complete."""
+    def take(self, burst: memoryview, size: int) -> list[FinishedBlock]:
+        """Take a burst of datagrams, each `size` bytes long but the last; the blocks they complete."""
+        finished: list[FinishedBlock] = []
         for at in range(0, len(burst), size):
             datagram = burst[at : at + size]
             if not PREFIX.size < len(datagram) <= MAX_DATAGRAM_BYTES:
@@ -113,11 +114,12 @@ class Sessions:
             if magic != MAGIC or version != VERSION:
                 self.refused.foreign += 1
             elif kind == SYMBOL:
-                yield from self._take_symbol(number, block, datagram[PREFIX.size :])
+                self._take_symbol(number, block, datagram[PREFIX.size :], finished)
             elif kind == INDEX:
-                yield from self._take_index(number, block, datagram)
+                self._take_index(number, block, bytes(datagram), finished)
             else:
                 self.refused.foreign += 1
+        return finished
 
     def give_up(self, *, all_of_them: bool = False) -> Iterator[FinishedBlock]:
         """Blocks for which nothing has come for a while; from what there is, or lost."""
@@ -127,18 +129,17 @@ class Sessions:
                 if all_of_them or assembly.touched_at < oldest:
                     yield self._finish(session, block, assembly, assembly.last_content())
 
-    def _take_symbol(self, number: int, block: int, packet: memoryview) -> Iterator[FinishedBlock]:
+    def _take_symbol(
+        self, number: int, block: int, packet: memoryview, finished: list[FinishedBlock]
+    ) -> None:
         session = self._sessions.get(number)
         assembly = session.blocks.get(block) if session else None
         if session is None or assembly is None:
             self._keep_pending(session, number, block, packet)
-            return
-        if not assembly.add_packet(packet_number(packet), packet):
+        elif not assembly.add_packet(packet_number(packet), packet):
             self.refused.forged += 1
-            return
-        content = assembly.content()
-        if content is not None:
-            yield self._finish(session, block, assembly, content)
+        elif assembly.may_be_whole:
+            self._finish_whole(session, block, assembly, finished)
 
     def _keep_pending(self, session: _Session | None, number: int, block: int, packet: memoryview) -> None:
         if session is not None and block in session.done:
@@ -151,11 +152,10 @@ class Sessions:
             self._pending_bytes -= sum(map(len, dropped))
             self.refused.excess += len(dropped)
 
-    def _take_index(self, number: int, block: int, datagram: memoryview) -> Iterator[FinishedBlock]:
+    def _take_index(self, number: int, block: int, data: bytes, finished: list[FinishedBlock]) -> None:
         session = self._sessions.get(number)
         if session is not None and block in session.done:
             return
-        data = bytes(datagram)
         assembly = session.blocks.get(block) if session else None
         if assembly is not None and assembly.has_copy(data):
             return
@@ -167,14 +167,18 @@ class Sessions:
         if session is None or block in session.done or (is_over and assembly is None):
             self.refused.replayed += 1
             return
-        if assembly is None:
-            assembly = yield from self._open(session, index)
+        assembly = assembly or self._open(session, index, finished)
         if not assembly.add_index(index, data):
             self.refused.forged += 1
-            return
+        elif assembly.may_be_whole:
+            self._finish_whole(session, block, assembly, finished)
+
+    def _finish_whole(
+        self, session: _Session, block: int, assembly: BlockAssembly, finished: list[FinishedBlock]
+    ) -> None:
         content = assembly.content()
         if content is not None:
-            yield self._finish(session, block, assembly, content)
+            finished.append(self._finish(session, block, assembly, content))
 
     def _verified(self, data: bytes) -> BlockIndex | None:
         second = int(time.monotonic())
@@ -204,7 +208,7 @@ class Sessions:
         self._current[index.collector_id] = index.session
         return session
 
-    def _open(self, session: _Session, index: BlockIndex) -> Generator[FinishedBlock, None, BlockAssembly]:
+    def _open(self, session: _Session, index: BlockIndex, finished: list[FinishedBlock]) -> BlockAssembly:
         """Begin a block; where too many are open the oldest is given up."""
         assembly = BlockAssembly(index)
         session.blocks[index.block] = assembly
@@ -212,7 +216,7 @@ class Sessions:
         while len(session.blocks) > OPEN_BLOCKS or self._held_bytes(session) > OPEN_BYTES:
             oldest = min(session.blocks)
             given_up = session.blocks[oldest]
-            yield self._finish(session, oldest, given_up, given_up.last_content())
+            finished.append(self._finish(session, oldest, given_up, given_up.last_content()))
         kept = self._pending.pop((session.number, index.block), [])
         self._pending_bytes -= sum(map(len, kept))
         for packet in kept:
