@@ -17,7 +17,7 @@
 
 {% macro sum_of_decimals(value) %}cast(sum({{ as_decimal(value) }}) as double){% endmacro %}
 
-{# A case even where none is needed: Sail names a sum without its casts, and two sums of one value would be one name. #}
+{# By case: Sail names a sum without its casts, so that a plain sum of the value would bear the decimals' name. #}
 {% macro sum_of_no_decimals(value) %}sum(case when {{ as_decimal(value) }} is null then {{ value }} end){% endmacro %}
 
 {% macro as_decimal(value) %}try_cast({{ value }} as decimal(28, 10)){% endmacro %}
