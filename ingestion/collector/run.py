@@ -46,7 +46,8 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
     with hold_state(settings.state_dir, "starting the collector"):
         systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
         sources = [open_source(source, settings, sign_key, clock) for source in settings.sources]
-        workers = [asyncio.create_task(system.run()) for system in (*systems, *sources)]
+        workers = [asyncio.create_task(system.run()) for system in systems]
+        workers += [asyncio.create_task(source.run()) for source in sources]
         sender = open_sender(settings, sign_key)
         if sender is not None:
             workers.append(asyncio.create_task(_send(sender)))
