@@ -50,17 +50,24 @@ def without_landed(lake: LakePaths, gaps: Iterable[Gap]) -> list[Gap]:
 
 def _unlanded(lake: LakePaths, stream: str, missing: Sequence[Gap]) -> list[Gap]:
     numbers = [gap.sequence for gap in missing]
-    path = raw_table(lake, stream)
-    if min(numbers) > (tables.transaction_version(path, stream) or 0):
+    if min(numbers) > (tables.transaction_version(raw_table(lake, stream), stream) or 0):
         return list(missing)
-    between = [("_sequence", ">=", min(numbers)), ("_sequence", "<=", max(numbers))]
-    stored = tables.read(path, columns=["_sequence"], filters=between)
-    landed = set(pc.unique(stored.column("_sequence")).to_pylist())
+    landed = _stored(lake, stream, numbers)
     return [gap for gap in missing if gap.sequence not in landed]
 
 
+def _stored(lake: LakePaths, stream: str, numbers: Sequence[int]) -> set[int]:
+    """Those of the numbers that have rows in the raw table."""
+    path = raw_table(lake, stream)
+    if not tables.exists(path):
+        return set()
+    between = [("_sequence", ">=", min(numbers)), ("_sequence", "<=", max(numbers))]
+    stored = tables.read(path, columns=["_sequence"], filters=between)
+    return set(pc.unique(stored.column("_sequence")).to_pylist())
+
+
 def land_batch(spec: LandingSpec, stream: str, batch: Sequence[ReadSegment]) -> list[Landed]:
-    """Commit a batch: refills each by itself, numbers a killed process committed, then the rest.
+    """Commit a batch: refills, numbers a killed process committed, then the rest.
 
     A number ever recorded as missing is a refill, also where the position is still before it: a process may
     have been killed after it recorded the gap or committed later numbers, and before it moved the position.
@@ -72,13 +79,42 @@ def land_batch(spec: LandingSpec, stream: str, batch: Sequence[ReadSegment]) -> 
     regular = [read for read in batch if read.sequence not in gaps]
     stored = [read for read in regular if read.sequence <= committed]
     fresh = [read for read in regular if read.sequence > committed]
-    landed = [_land(spec, stream, [read], is_refill=True) for read in refills]
+    landed = [_land_refills(spec, stream, refills)] if refills else []
     return landed + [_land(spec, stream, reads, is_refill=False) for reads in (stored, fresh) if reads]
 
 
-def _land(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_refill: bool) -> Landed:
+def _land_refills(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment]) -> Landed:
+    """All refills of a batch in one commit, but for those that a killed process committed before.
+
+    A transaction's number cannot tell that: which refills come together differs from one try to the next. The
+    rows can, and the lease keeps others away meanwhile.
+    """
+    stored = _stored(spec.lake, stream, [read.sequence for read in reads])
+    fresh = [read for read in reads if read.sequence not in stored]
+    if fresh:
+        return _land(spec, stream, fresh, is_refill=True, noted=reads)
+    _note(spec, stream, reads, is_refill=True)
+    return Landed(
+        stream=stream,
+        first_sequence=reads[0].sequence,
+        last_sequence=reads[-1].sequence,
+        rows=sum(read.rows.num_rows for read in reads),
+        delta_version=tables.version(raw_table(spec.lake, stream)) or 0,
+        is_refill=True,
+        was_repeat=True,
+    )
+
+
+def _land(
+    spec: LandingSpec,
+    stream: str,
+    reads: Sequence[ReadSegment],
+    *,
+    is_refill: bool,
+    noted: Sequence[ReadSegment] | None = None,
+) -> Landed:
     appended = _append(spec, stream, reads, is_refill=is_refill)
-    _note(spec, stream, reads, is_refill=is_refill)
+    _note(spec, stream, noted or reads, is_refill=is_refill)
     return Landed(
         stream=stream,
         first_sequence=reads[0].sequence,
@@ -98,12 +134,13 @@ def _append(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_
         for read in reads
     )
     first, last = reads[0].sequence, reads[-1].sequence
+    path, refills = raw_table(spec.lake, stream), f"{stream}#refills"
     return tables.append(
-        raw_table(spec.lake, stream),
+        path,
         rows,
         raw_stream_schema(kind),
-        app_id=f"{stream}#refill-{last}" if is_refill else stream,
-        version=last,
+        app_id=refills if is_refill else stream,
+        version=(tables.transaction_version(path, refills) or 0) + 1 if is_refill else last,
         partition_by=(PARTITION,),
         commit_metadata={"first_sequence": str(first), "last_sequence": str(last)},
         storage=STORAGE[kind],
@@ -128,6 +165,5 @@ def _note(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_re
         if kind == "points":
             landing_state.update_latest_values(connection, stream.rpartition(".")[0], rows)
         if is_refill:
-            for read in reads:
-                landing_state.close_gap(connection, stream, read.sequence, now=now)
+            landing_state.close_gaps(connection, stream, [read.sequence for read in reads], now=now)
         landing_state.close_quarantine_findings(connection, names, now=now)

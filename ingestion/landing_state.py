@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from ingestion.gateway.quarantine import Quarantined
 from ingestion.gateway.receiver import Gap
 from lake.findings import Finding, close_finding, open_finding, open_findings
-from lake.state import from_utc_text, insert_if_absent, insert_or_update, utc_text
+from lake.state import from_utc_text, insert_absent, insert_if_absent, insert_or_update, utc_text
 from lake.state_tables import gaps, latest_values, streams
 
 QUARANTINED = "segment_quarantined"
@@ -35,8 +35,9 @@ def last_landed(connection: Connection) -> dict[str, datetime]:
 def open_gaps(connection: Connection) -> dict[str, set[int]]:
     """The missing numbers not refilled yet, by stream."""
     found: dict[str, set[int]] = {}
-    for row in connection.execute(select(gaps).where(gaps.c.refilled_at_utc.is_(None))):
-        found.setdefault(row.stream, set()).add(row.sequence)
+    still_open = select(gaps.c.stream, gaps.c.sequence).where(gaps.c.refilled_at_utc.is_(None))
+    for stream, sequence in connection.execute(still_open):
+        found.setdefault(stream, set()).add(sequence)
     return found
 
 
@@ -44,7 +45,9 @@ def record_gaps(connection: Connection, missing: Iterable[Gap], *, now: datetime
     """Remember missing numbers; says how many are new. One refilled before stays refilled."""
     at = utc_text(now)
     rows = [{"stream": gap.stream, "sequence": gap.sequence, "detected_at_utc": at} for gap in missing]
-    return sum(insert_if_absent(connection, gaps, row) for row in rows)
+    before = connection.scalar(select(func.count()).select_from(gaps)) or 0
+    insert_absent(connection, gaps, rows)
+    return (connection.scalar(select(func.count()).select_from(gaps)) or 0) - before
 
 
 def recorded_gaps(connection: Connection, stream: str, sequences: Iterable[int]) -> set[int]:
@@ -53,9 +56,10 @@ def recorded_gaps(connection: Connection, stream: str, sequences: Iterable[int])
     return set(connection.execute(select(gaps.c.sequence).where(named)).scalars())
 
 
-def close_gap(connection: Connection, stream: str, sequence: int, *, now: datetime) -> None:
-    """Note that a missing number came after all."""
-    this = (gaps.c.stream == stream) & (gaps.c.sequence == sequence) & gaps.c.refilled_at_utc.is_(None)
+def close_gaps(connection: Connection, stream: str, sequences: Iterable[int], *, now: datetime) -> None:
+    """Note that missing numbers came after all."""
+    these = gaps.c.sequence.in_(list(sequences))
+    this = (gaps.c.stream == stream) & these & gaps.c.refilled_at_utc.is_(None)
     connection.execute(update(gaps).where(this).values(refilled_at_utc=utc_text(now)))
 
 
@@ -90,7 +94,7 @@ def advance(
         is_refill: whether they fill gaps: such rows count while the gap is open, and move nothing.
     """
     row = connection.execute(select(streams).where(streams.c.stream == stream)).one()
-    still_open = open_gaps(connection).get(stream, set()) if is_refill else set()
+    still_open = _open_among(connection, stream, [number for number, _ in counts]) if is_refill else set()
     new = [
         (sequence, rows)
         for sequence, rows in counts
@@ -110,6 +114,11 @@ def advance(
             rows_total=row.rows_total + sum(rows for _, rows in new),
         )
     )
+
+
+def _open_among(connection: Connection, stream: str, sequences: Sequence[int]) -> set[int]:
+    these = (gaps.c.stream == stream) & gaps.c.sequence.in_(sequences) & gaps.c.refilled_at_utc.is_(None)
+    return set(connection.execute(select(gaps.c.sequence).where(these)).scalars())
 
 
 def latest_of(points: pa.Table) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ short, and make no network call inside one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from lake.migrations import migrate
 __all__ = [
     "StateStore",
     "from_utc_text",
+    "insert_absent",
     "insert_if_absent",
     "insert_or_update",
     "migrate",
@@ -102,6 +103,12 @@ def insert_if_absent(connection: Connection, table: Table, row: dict[str, Any]) 
     """Insert the row unless a unique key of it is there; says whether it was inserted."""
     statement = _dialect_insert(connection, table).values(**row).on_conflict_do_nothing()
     return connection.execute(statement).rowcount == 1
+
+
+def insert_absent(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert those of many rows whose unique keys are not there, in one statement."""
+    if rows:
+        connection.execute(_dialect_insert(connection, table).on_conflict_do_nothing(), list(rows))
 
 
 def _dialect_insert(connection: Connection, table: Table) -> Any:

@@ -43,6 +43,33 @@ gaps = Table(
     Column("refilled_at_utc", String),
 )
 
+# One sender behind the gateway: what its last heartbeat said, and what its receiver counted (UDP only).
+gateway_links = Table(
+    "gateway_links",
+    metadata,
+    Column("link_id", String, primary_key=True),  # the collector's id
+    Column("transport", String),  # file_drop | udp
+    Column("heartbeat_number", BigInteger),
+    Column("heartbeat_every_s", Float),
+    Column("heartbeat_sent_at_real_utc", String),  # the sender's machine time
+    Column("heartbeat_arrived_at_real_utc", String),
+    Column("lag_s", Float),  # from sent to arrived, the difference of the two clocks included
+    Column("backlog_segments", BigInteger),  # sealed and not sent yet
+    Column("sent_json", Text),  # {stream: [first, last, [[from, to] still to be sent]]}
+    Column("counted_at_real_utc", String),
+    Column("loss_rate", Float),  # share of datagrams lost since the link was first seen
+    Column("blocks_whole", BigInteger),
+    Column("blocks_lost", BigInteger),
+    Column("symbols_repaired", BigInteger),
+    Column("segments_received", BigInteger),
+    Column("segments_repeated", BigInteger),
+    Column("segments_refused", BigInteger),
+    Column("segments_missing", BigInteger),
+    Column("missing_json", Text),  # {stream: [[from, to]]}
+    Column("bytes_received", BigInteger),
+    Column("datagrams_refused", BigInteger),
+)
+
 latest_values = Table(
     "latest_values",
     metadata,
