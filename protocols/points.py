@@ -78,11 +78,12 @@ GAP_REASONS = (
     "notifications_lost",  # the server sent them and could not send them again; the tag has no history
     "queue_overflow",  # the server's queue was full; the tag has no history
     "history_failed",  # the tag's history cannot be read
-    "history_stopped",  # the server keeps less history than was missed
     "disk_full",  # reading stood still
     "segments_dropped",  # sealed segments were deleted to make room
     "sequence_gap",  # an edge node's numbers jumped: it has sent what did not arrive
     "session_lost",  # the broker no longer knew our session: what it kept for us is gone
+    "session_began",  # a note: connected to the server that `detail` names
+    "session_ended",  # a note: `detail` says of which server, and why
     "server_clock_jump",  # a note: nothing need be missing
     "collector_clock_jump",  # a note: nothing need be missing
 )

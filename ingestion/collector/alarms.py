@@ -19,13 +19,12 @@ from ingestion.collector.marks import mark_of
 from protocols.opcua_time import TICKS_PER_SECOND, from_ticks, to_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from ingestion.collector.sealing import Sealer
     from ingestion.collector.session import Session
     from ingestion.collector.status import Status
-    from ingestion.collector.subscription import LiveSubscription
     from protocols.clock import Clock
 
 # Conditions report in no common order, so history is read a little further back; marks drop what is known.
@@ -56,25 +55,48 @@ class Alarms:
         # The events at each mark; a mark taken over from before has none, and nothing more of its instant.
         self._at_mark: dict[str, set[str]] = {}
         self._events: list[AlarmEvent] = []
+        self._sealed_events = 0
         self._sealing = asyncio.Lock()
         self._waiting: list[list[ua.Variant]] | None = None
         self._ready = asyncio.Event()
+        self._subscription_id: int | None = None
         self._namespaces: tuple[str, ...] = ()
         self._tag_of_node: Mapping[ua.NodeId, str] = {}
 
     async def start(
-        self, session: Session, subscription: LiveSubscription, tag_of_node: Mapping[ua.NodeId, str]
+        self,
+        session: Session,
+        subscribe: Callable[[ua.EventFilter], Awaitable[int]],
+        tag_of_node: Mapping[ua.NodeId, str],
     ) -> None:
-        """Subscribe, then close the hole behind from event history, else by a condition refresh."""
+        """Subscribe, then close the hole behind from event history, else by a condition refresh.
+
+        Args:
+            session: where.
+            subscribe: monitors events with a filter, and gives the subscription's id.
+            tag_of_node: the tags of this session's node ids.
+        """
         self._namespaces, self._tag_of_node = session.namespaces, tag_of_node
+        self._subscription_id = None
+        await self._close_hole(session, subscribe)
+
+    async def close_hole(self, session: Session) -> None:
+        """Events were lost on their way: have them from history, else the present state of all conditions."""
+        if self._subscription_id is not None:
+            await self._close_hole(session, None)
+
+    async def _close_hole(
+        self, session: Session, subscribe: Callable[[ua.EventFilter], Awaitable[int]] | None
+    ) -> None:
         self._waiting = []
         try:
-            await subscription.add_events(event_filter())
+            if subscribe is not None:
+                self._subscription_id = await subscribe(event_filter())
             try:
                 await self._read_history(session)
             except ua.UaStatusCodeError as error:
                 _log.info("%s: no event history (%s), asking for a refresh", self._status.system_id, error)
-                await _refresh(session, subscription.subscription_id)
+                await _refresh(session, self._subscription_id or 0)
         except ua.UaStatusCodeError as error:
             self._status.fail(
                 _SUBJECT, "events", f"{type(error).__name__}: alarms of this server are incomplete"
@@ -92,6 +114,16 @@ class Alarms:
             return
         for fields in events:
             self._admit(fields)
+
+    @property
+    def sealed_events(self) -> int:
+        """How many events were sealed since the start."""
+        return self._sealed_events
+
+    @property
+    def taken_events(self) -> int:
+        """How many events were taken since the start, sealed or not."""
+        return self._sealed_events + len(self._events)
 
     async def work(self) -> None:
         """Seal events as soon as there are any, for ever."""
@@ -125,6 +157,7 @@ class Alarms:
                 self._ready.set()
                 raise
             del self._events[: len(events)]
+            self._sealed_events += len(events)
 
     def _admit(self, fields: list[ua.Variant]) -> None:
         now = to_ticks(self._clock.now())

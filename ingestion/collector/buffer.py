@@ -83,8 +83,21 @@ class PointBuffer:
             self._append(Points(tags, newer, np.full(len(newer), arrived_us, np.int64)))
         return len(newer)
 
-    def admit_live(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> int:
-        """Admit live points of many tags in the order sent; the number of points admitted."""
+    def admit_late(self, row: Row) -> None:
+        """Admit a point that is not after its tag's mark, and is known to be new; the mark stays."""
+        self._rows.append(row)
+
+    def admit_hole(self, tag: int, page: Page, after: int, before: int, arrived_us: int) -> int:
+        """Admit what lies between two instants of which nothing was admitted yet; the mark stays."""
+        newer = page.newer_than(after)
+        inside = newer.pick(np.flatnonzero(newer.ticks < before))
+        if len(inside):
+            tags = np.full(len(inside), tag, np.int32)
+            self._append(Points(tags, inside, np.full(len(inside), arrived_us, np.int64)))
+        return len(inside)
+
+    def admit_live(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> npt.NDArray[np.bool_]:
+        """Admit live points of many tags in the order sent; which of them were admitted."""
         count = len(tags)
         self._last_row[tags] = np.arange(count)
         names_once = bool((self._last_row[tags] == np.arange(count)).all())
@@ -98,7 +111,7 @@ class PointBuffer:
             self._marks[tags] = page.ticks
             arrived = np.full(len(tags), arrived_us, np.int64)
             self._append(Points(tags.astype(np.int32), page, arrived))
-        return len(tags)
+        return is_newer
 
     def drain(self) -> Batch | None:
         """Everything admitted since the last drain, None when that is nothing."""
@@ -152,17 +165,22 @@ class PointBuffer:
             self._append(points)
 
     def _batch(self, points: Points) -> Batch:
-        """Sorted by tag id; within a tag admission was in order of time, and a stable sort keeps it."""
+        """Sorted by tag id and time.
+
+        Within a tag admission was in order of time and a stable sort keeps it, unless points came late.
+        """
         ranks = self._rank[points.tags]
         order = _stable_order(ranks, len(self._rank))
+        ticks = points.page.ticks[order]
+        if ((ticks[1:] < ticks[:-1]) & (ranks[order[1:]] == ranks[order[:-1]])).any():
+            order = np.lexsort((points.page.ticks, ranks))
         ordered = Points(points.tags[order], points.page.pick(order), points.arrived_us[order])
         ranks = ranks[order]
         is_first = np.ones(len(ranks), np.bool_)
         is_first[1:] = ranks[1:] != ranks[:-1]
         tag_ids = self._sorted_ids.take(pa.array(ranks[is_first]))
         tags = pa.DictionaryArray.from_arrays(pa.array(np.cumsum(is_first, dtype=np.int32) - 1), tag_ids)
-        lasts = np.append(np.flatnonzero(is_first)[1:], len(ranks)) - 1
-        marks = dict(zip(tag_ids.to_pylist(), ordered.page.ticks[lasts].tolist(), strict=True))
+        marks = dict(zip(tag_ids.to_pylist(), self._marks[ordered.tags[is_first]].tolist(), strict=True))
         return Batch(table_of_points(ordered, tags), marks)
 
 

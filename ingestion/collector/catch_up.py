@@ -1,18 +1,26 @@
 """Reading history until it has nothing newer, then letting the held live points through.
 
-Every tag is caught up by itself; one that fails is listed and tried again, and never keeps another waiting.
+Tags are read several in a call, and each is judged by itself: one that fails is listed and tried again, and
+never keeps another waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingestion.collector.history import HistoryError, HistoryReader, HistoryRefusedError, HistoryStalledError
+from ingestion.collector.history import (
+    HistoryError,
+    HistoryRange,
+    HistoryReader,
+    HistoryRefusedError,
+    HistoryStalledError,
+)
 from ingestion.collector.intake import AHEAD_TICKS
-from ingestion.collector.marks import mark_of
-from protocols.opcua_time import UNIX_EPOCH_TICKS, to_ticks
+from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +28,40 @@ if TYPE_CHECKING:
     from asyncua import ua
 
     from ingestion.collector.buffer import PointBuffer
+    from ingestion.collector.gaps import GapLog
+    from ingestion.collector.history_troubles import HistoryTroubles, Hole
     from ingestion.collector.intake import Intake
     from ingestion.collector.points_sealing import PointsSealing
-    from ingestion.collector.settings import CollectorSettings, ServerSettings
+    from ingestion.collector.settings import CollectorSettings
     from ingestion.collector.status import Status
     from protocols.clock import Clock
 
-_SETTLE_STEP_S = 0.2
+# Tags are asked for together when their marks lie this close: all are read from the earliest one on.
+TOGETHER_TICKS = 120 * TICKS_PER_SECOND
+# A tag that waits for its history to meet the live values is read again this often.
+LOOK_AGAIN_S = 0.5
+HOLES_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CollectionParts:
+    """What one system's collection consists of, for those who read its history.
+
+    Attributes:
+        tag_ids: by tag position.
+        start: where history begins for a tag never read, ticks; none: only what comes from now on.
+    """
+
+    tag_ids: list[str]
+    buffer: PointBuffer
+    sealing: PointsSealing
+    status: Status
+    gaps: GapLog
+    troubles: HistoryTroubles
+    settings: CollectorSettings
+    start: int | None
+    clock: Clock
 
 
 class CatchUp:
@@ -36,88 +70,185 @@ class CatchUp:
     Args:
         reader: reads history.
         node_ids: by tag position, the nodes that could be resolved.
-        tag_ids: by tag position.
-        buffer: takes the points.
-        intake: holds and releases the live ones.
-        sealing: seals what history brings, and makes reading wait while it cannot.
-        status: is told of failures.
-        settings: how much, how often.
-        server: where history begins.
-        clock: plant time.
+        parts: the system's collection.
+        intake: holds and releases the live points.
+        wanted: the tags that want their history.
+        may_read: is clear while reading stands still.
     """
 
     def __init__(
         self,
         reader: HistoryReader,
-        *,
         node_ids: Mapping[int, ua.NodeId],
-        tag_ids: list[str],
-        buffer: PointBuffer,
+        parts: CollectionParts,
         intake: Intake,
-        sealing: PointsSealing,
-        status: Status,
-        settings: CollectorSettings,
-        server: ServerSettings,
-        clock: Clock,
+        wanted: asyncio.Queue[int],
+        may_read: asyncio.Event,
     ) -> None:
         self._reader = reader
         self._node_ids = node_ids
-        self._tag_ids = tag_ids
-        self._buffer = buffer
+        self._parts = parts
         self._intake = intake
-        self._sealing = sealing
-        self._status = status
-        self._settings = settings
-        self._start = mark_of(server.history_start_utc) if server.history_start_utc else None
-        self._clock = clock
+        self._wanted = wanted
+        self._may_read = may_read
+        # Tags whose history has nothing newer and has not met their first live point yet.
+        self._waiting: dict[int, float] = {}
 
-    async def work(self, wanted: asyncio.Queue[int]) -> None:
-        """Catch up the queue's tags one after another, for ever. Run several for several at once."""
+    async def work(self) -> None:
+        """Catch up the tags wanted, for ever. Run several for several calls at once."""
         while True:
-            tag = await wanted.get()
+            batch = await self._next_batch()
+            await self._may_read.wait()
+            if batch:
+                await self._catch_up(batch)
+
+    async def look_again(self) -> None:
+        """Release waiting tags that have met their live values, or have them read again; for ever."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            for tag, read_at in list(self._waiting.items()):
+                if not self._intake.is_held(tag):
+                    self._waiting.pop(tag)
+                elif self._has_met(tag):
+                    self._waiting.pop(tag)
+                    self._release(tag)
+                elif self._is_worth_reading(tag, read_at):
+                    self._waiting.pop(tag)
+                    self._wanted.put_nowait(tag)
+
+    async def fill_holes(self) -> None:
+        """Try given-up holes again, one at a time, for ever."""
+        while True:
+            await asyncio.sleep(HOLES_EVERY_S)
+            await self._may_read.wait()
+            hole = self._parts.troubles.due()
+            if hole is not None:
+                await self._fill(hole)
+
+    async def _next_batch(self) -> list[int]:
+        """Some wanted tags that are still held and whose marks lie close together."""
+        first = await self._wanted.get()
+        batch = [first] if self._is_readable(first) else []
+        start = self._mark(first)
+        others = []
+        limit = self._parts.settings.history.nodes_per_read
+        if self._parts.troubles.is_troubled(first):
+            return batch
+        for _ in range(min(self._wanted.qsize(), 2 * limit)):
+            if len(batch) >= limit:
+                break
+            tag = self._wanted.get_nowait()
+            is_alone = self._parts.troubles.is_troubled(tag)
+            if is_alone or abs(self._mark(tag) - start) > TOGETHER_TICKS:
+                others.append(tag)
+            elif self._is_readable(tag) and tag not in batch:
+                batch.append(tag)
+        for tag in others:
+            self._wanted.put_nowait(tag)
+        return batch
+
+    def _is_readable(self, tag: int) -> bool:
+        """Whether a tag is still to be read; one of which nothing was ever to be read is released."""
+        if not self._intake.is_held(tag):
+            return False  # it could not be subscribed; once it can it is wanted again
+        if self._mark(tag) == 0:
+            self._release(tag)
+            return False
+        return True
+
+    def _mark(self, tag: int) -> int:
+        return self._parts.buffer.mark(tag) or (self._parts.start or 0)
+
+    async def _catch_up(self, batch: list[int]) -> None:
+        """Read once from the marks to now, and judge each tag."""
+        began = time.monotonic()
+        generations = {tag: self._intake.generation(tag) for tag in batch}
+        ranges = [HistoryRange(self._node_ids[tag], self._mark(tag)) for tag in batch]
+        admitted = dict.fromkeys(batch, 0)
+        end = to_ticks(self._parts.clock.now()) + AHEAD_TICKS  # the server's clock may run ahead
+        async for position, page in self._reader.read_many(ranges, end):
+            tag = batch[position]
+            admitted[tag] += self._parts.buffer.admit_page(tag, page, self._now_us())
+            await self._parts.sealing.wait_for_room()
+            await self._may_read.wait()
+        for tag, read in zip(batch, ranges, strict=True):
             if not self._intake.is_held(tag):
-                continue  # it could not be subscribed; once it can it is wanted again
-            try:
-                await self._catch_up(tag)
-            except HistoryRefusedError as error:
-                self._fail(tag, f"{error}; only live values from now on")
-                self._intake.release(tag)
-            except HistoryError as error:
-                self._fail(tag, f"{error}; tried again in {self._settings.retry_every_s:g} s")
-                asyncio.get_running_loop().call_later(self._settings.retry_every_s, wanted.put_nowait, tag)
-            else:
-                self._status.recover(self._tag_ids[tag], "history")
-                self._intake.release(tag)
-
-    async def _catch_up(self, tag: int) -> None:
-        """Read rounds until one brings nothing newer and history has met the first held point."""
-        if self._buffer.mark(tag) == 0 and self._start is None:
-            return
-        waited_s = 0.0
-        while True:
-            if await self._read_round(tag):
                 continue
-            if self._intake.has_reached(tag) or waited_s >= self._settings.history.settle_s:
-                return
-            await asyncio.sleep(_SETTLE_STEP_S)
-            waited_s += _SETTLE_STEP_S
+            is_over = self._intake.generation(tag) == generations[tag] and not admitted[tag]
+            self._judge(tag, read.error, began, is_over=is_over)
 
-    async def _read_round(self, tag: int) -> int:
-        """Read once from the mark to now; how many points were new."""
-        start = self._buffer.mark(tag) or (self._start or 0)
-        end = to_ticks(self._clock.now()) + AHEAD_TICKS  # the server's clock may run ahead
-        admitted = 0
-        try:
-            async for page in self._reader.read(self._node_ids[tag], start, end):
-                arrived_us = (to_ticks(self._clock.now()) - UNIX_EPOCH_TICKS) // 10
-                admitted += self._buffer.admit_page(tag, page, arrived_us)
-                await self._sealing.wait_for_room()
-        except HistoryStalledError:
+    def _judge(self, tag: int, error: HistoryError | None, began: float, *, is_over: bool) -> None:
+        if isinstance(error, HistoryStalledError) and (not is_over or self._has_met(tag)):
             # Ended by repetition: a new read goes on from the new mark, unless a gain was due and none came.
-            if not admitted and not self._intake.has_reached(tag):
-                raise
-        return admitted
+            error = None
+        if isinstance(error, HistoryRefusedError):
+            self._fail(tag, f"{error}; only live values from now on")
+            self._intake.release_with_gap(tag, "history_failed")
+        elif error is not None:
+            self._fail_for_now(tag, error)
+        elif not is_over:
+            self._wanted.put_nowait(tag)
+        elif self._has_met(tag) or self._is_settled(tag, began):
+            self._release(tag)
+        else:
+            self._waiting[tag] = began
+
+    def _has_met(self, tag: int) -> bool:
+        """Whether history reaches up to the first live point."""
+        return self._intake.first_held(tag) is not None and self._intake.has_reached(tag)
+
+    def _is_worth_reading(self, tag: int, read_at: float) -> bool:
+        """Whether history may have come closer to the live values since it was read."""
+        now = time.monotonic()
+        is_due = self._intake.first_held(tag) is not None or self._is_settled(tag, now)
+        return is_due and now - read_at >= LOOK_AGAIN_S
+
+    def _is_settled(self, tag: int, at: float) -> bool:
+        """Whether the historian has had time to write what was published before the tag was held."""
+        return at >= self._intake.held_at(tag) + self._parts.settings.history.settle_s
+
+    def _release(self, tag: int) -> None:
+        self._parts.status.recover(self._parts.tag_ids[tag], "history")
+        self._parts.troubles.recovered(tag)
+        self._intake.release(tag)
+
+    def _fail_for_now(self, tag: int, error: HistoryError) -> None:
+        retry_s = self._parts.settings.retry_every_s
+        if not self._parts.troubles.failed(tag):
+            self._fail(tag, f"{error}; tried again in {retry_s:g} s")
+            asyncio.get_running_loop().call_later(retry_s, self._wanted.put_nowait, tag)
+            return
+        start = self._mark(tag)
+        end = self._intake.first_held(tag) or to_ticks(self._parts.clock.now())
+        self._fail(tag, f"{error}; live values go through, what is missing is a gap and tried again slowly")
+        if end > start:
+            self._parts.gaps.tell(self._parts.tag_ids[tag], start, end, "history_failed", detail=str(error))
+            self._parts.troubles.give_up(tag, start, end)
+        self._intake.release(tag)
+
+    async def _fill(self, hole: Hole) -> None:
+        tag, tag_id = hole.tag, self._parts.tag_ids[hole.tag]
+        if tag not in self._node_ids:
+            self._parts.troubles.again_later(hole)
+            return
+        read = HistoryRange(self._node_ids[tag], hole.after)
+        async for _, page in self._reader.read_many([read], hole.end):
+            if self._parts.buffer.admit_hole(tag, page, hole.after, hole.end, self._now_us()):
+                hole.after = min(max(hole.after, int(page.ticks.max())), hole.end)
+            await self._parts.sealing.wait_for_room()
+        if read.error is not None:
+            self._fail(tag, f"{read.error}; a gap since {hole.start} stays open, tried again slowly")
+            self._parts.troubles.again_later(hole)
+            return
+        self._parts.troubles.close(hole)
+        self._parts.status.recover(tag_id, "history")
+        self._parts.gaps.tell(
+            tag_id, hole.start, hole.end, "history_failed", is_open=False, detail="read later after all"
+        )
+
+    def _now_us(self) -> int:
+        return (to_ticks(self._parts.clock.now()) - UNIX_EPOCH_TICKS) // 10
 
     def _fail(self, tag: int, reason: str) -> None:
-        _log.warning("%s: %s", self._tag_ids[tag], reason)
-        self._status.fail(self._tag_ids[tag], "history", reason)
+        _log.warning("%s: %s", self._parts.tag_ids[tag], reason)
+        self._parts.status.fail(self._parts.tag_ids[tag], "history", reason)

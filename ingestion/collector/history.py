@@ -1,4 +1,4 @@
-"""HistoryRead of one tag: time slices, limits, continuation points, and no trust that a server ends.
+"""HistoryRead: time slices, limits, continuation points, and no trust that a server ends.
 
 HistoryError
 ├── HistoryRefusedError   the server keeps no history of this node; asking again is no use
@@ -8,15 +8,16 @@ HistoryError
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncua import ua
 
-from ingestion.collector.history_page import read_answer
+from ingestion.collector.history_page import read_answers
 from protocols.opcua_time import TICKS_PER_SECOND, from_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from asyncua import Client
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 # Answers that bring nothing newer before a server counts as repeating itself.
 STALL_LIMIT = 3
 _NO_DATA = (ua.StatusCodes.GoodNoData, ua.StatusCodes.BadNoData)
+# Fewer nodes in a call may help.
+_TOO_MUCH = (
+    ua.StatusCodes.BadTooManyOperations,
+    ua.StatusCodes.BadResponseTooLarge,
+    ua.StatusCodes.BadEncodingLimitsExceeded,
+    ua.StatusCodes.BadTcpMessageTooLarge,
+    ua.StatusCodes.BadNoContinuationPoints,
+)
+# The way on is lost, what came before is good.
+_CUT = (ua.StatusCodes.BadContinuationPointInvalid, ua.StatusCodes.BadNoContinuationPoints)
 _REFUSED = (
     ua.StatusCodes.BadHistoryOperationUnsupported,
     ua.StatusCodes.BadHistoryOperationInvalid,
@@ -52,57 +63,145 @@ class HistoryStalledError(HistoryError):
     """The server goes on without giving newer values."""
 
 
+@dataclass
+class HistoryRange:
+    """One node's history from an instant on, and how its reading goes.
+
+    Attributes:
+        start: ticks; its own value included.
+        error: why reading ended early; what was given until then is good.
+    """
+
+    node_id: ua.NodeId
+    start: int
+    error: HistoryError | None = None
+    newest: int = 0
+    stalls: int = 0
+    continuation_point: bytes = b""
+
+
 class HistoryReader:
-    """Reads raw history over one session.
+    """Reads raw history over one session, of several nodes in a call.
 
     asyncua's own reader gathers everything in one list and trusts continuation points; this one gives page
     by page.
+
+    Args:
+        client: a connected client.
+        settings: how much is asked for at once.
+        nodes_per_call: the server's own limit.
     """
 
-    def __init__(self, client: Client, settings: HistorySettings) -> None:
+    def __init__(self, client: Client, settings: HistorySettings, nodes_per_call: int = 1) -> None:
         self._client = client
         self._slice_ticks = int(settings.slice_hours * 3600 * TICKS_PER_SECOND)
         self._values_per_read = settings.values_per_read
+        self._nodes_per_call = max(1, min(nodes_per_call, settings.nodes_per_read))
 
     async def read(self, node_id: ua.NodeId, start: int, end: int) -> AsyncIterator[Page]:
-        """Pages of the values from `start` to `end` (ticks), oldest first; the start's own value included.
+        """Pages of the values of one node from `start` to `end` (ticks), oldest first.
 
         Raises:
             HistoryError: the leaf class says why it ended early; what was given until then is good.
             OSError: the session failed.
         """
-        begin = start
+        wanted = HistoryRange(node_id, start)
+        async for _, page in self.read_many([wanted], end):
+            yield page
+        if wanted.error is not None:
+            raise wanted.error
+
+    async def read_many(self, ranges: Sequence[HistoryRange], end: int) -> AsyncIterator[tuple[int, Page]]:
+        """Pages of several nodes up to `end` (ticks), each node's oldest first, by position in `ranges`.
+
+        All are asked for from the earliest start on, so that starts should lie close together. A node that
+        fails has its error in its range and stops no other.
+
+        Raises:
+            OSError: the session failed.
+        """
+        begin = min(wanted.start for wanted in ranges)
         while begin < end:
             until = min(begin + self._slice_ticks, end)
-            async for page in self._read_slice(node_id, begin, until):
-                yield page
+            active = [position for position, wanted in enumerate(ranges) if wanted.error is None]
+            for position in active:
+                ranges[position].newest, ranges[position].stalls = begin - 1, 0
+                ranges[position].continuation_point = b""
+            while active:
+                part, active = active[: self._nodes_per_call], active[self._nodes_per_call :]
+                for position, page, goes_on in await self._read_part(ranges, part, begin, until):
+                    if goes_on:
+                        active.append(position)
+                    if len(page):
+                        yield position, page
             begin = until
 
-    async def _read_slice(self, node_id: ua.NodeId, start: int, end: int) -> AsyncIterator[Page]:
-        continuation_point, newest, stalls = b"", start - 1, 0
-        while True:
-            answer = await self._ask(node_id, start, end, continuation_point)
-            _require_usable(answer.status, node_id)
-            page_newest = int(answer.page.ticks.max()) if len(answer.page) else newest
-            if len(answer.page):
-                yield answer.page
-            if not answer.continuation_point:
-                return
-            stalls = 0 if page_newest > newest else stalls + 1
-            if stalls >= STALL_LIMIT:
-                await self._ask(node_id, start, end, answer.continuation_point, release=True)
-                msg = (
-                    f"history of {node_id.to_string()}: {stalls} answers after "
-                    f"{from_ticks(newest).isoformat()} brought nothing newer, and yet there "
-                    "is a continuation point; the server repeats itself"
-                )
-                raise HistoryStalledError(msg)
-            newest = max(newest, page_newest)
-            continuation_point = answer.continuation_point
+    async def _read_part(
+        self, ranges: Sequence[HistoryRange], part: list[int], start: int, end: int
+    ) -> list[tuple[int, Page, bool]]:
+        """One call: by position the values, and whether there are more. A call that fails is split."""
+        try:
+            answers = await self._ask([ranges[position] for position in part], start, end)
+        except (TimeoutError, ua.UaError) as error:
+            if len(part) > 1:
+                half = len(part) // 2
+                if isinstance(error, ua.UaStatusCodeError) and error.code in _TOO_MUCH:
+                    self._nodes_per_call = max(1, half)
+                return [
+                    *await self._read_part(ranges, part[:half], start, end),
+                    *await self._read_part(ranges, part[half:], start, end),
+                ]
+            self._fail(ranges[part[0]], error)
+            return []
+        return [
+            (position, answer.page, await self._goes_on(ranges[position], answer, start, end))
+            for position, answer in zip(part, answers, strict=True)
+        ]
+
+    async def _goes_on(self, wanted: HistoryRange, answer: HistoryAnswer, start: int, end: int) -> bool:
+        """Whether to ask on; notes what is wrong with an answer."""
+        page_newest = int(answer.page.ticks.max()) if len(answer.page) else wanted.newest
+        is_newer = page_newest > wanted.newest
+        wanted.newest = max(wanted.newest, page_newest)
+        if answer.status in _CUT and wanted.newest >= start:
+            # The server has no room for continuation points: what came is good, the rest is asked for anew.
+            self._nodes_per_call = max(1, self._nodes_per_call // 2)
+            return False
+        if answer.status not in _NO_DATA and answer.status & 0x8000_0000:
+            wanted.error = _failure(answer.status, wanted.node_id)
+            return False
+        if not answer.continuation_point:
+            return False
+        wanted.stalls = 0 if is_newer else wanted.stalls + 1
+        wanted.continuation_point = answer.continuation_point
+        if wanted.stalls < STALL_LIMIT:
+            return True
+        await self._release(wanted, start, end)
+        msg = (
+            f"history of {wanted.node_id.to_string()}: {wanted.stalls} answers after "
+            f"{from_ticks(wanted.newest).isoformat()} brought nothing newer, and yet there "
+            "is a continuation point; the server repeats itself"
+        )
+        wanted.error = HistoryStalledError(msg)
+        return False
+
+    def _fail(self, wanted: HistoryRange, error: Exception) -> None:
+        if isinstance(error, ua.UaStatusCodeError):
+            wanted.error = _failure(error.code, wanted.node_id)
+            return
+        # One node's: whether the session as a whole is dead is for those to say who watch it.
+        msg = f"history of {wanted.node_id.to_string()}: no answer to be read: {error!r}"
+        wanted.error = HistoryStatusError(msg)
+
+    async def _release(self, wanted: HistoryRange, start: int, end: int) -> None:
+        try:
+            await self._ask([wanted], start, end, release=True)
+        except (TimeoutError, ua.UaError):
+            return  # the server forgets it by itself in time
 
     async def _ask(
-        self, node_id: ua.NodeId, start: int, end: int, continuation_point: bytes, *, release: bool = False
-    ) -> HistoryAnswer:
+        self, ranges: Sequence[HistoryRange], start: int, end: int, *, release: bool = False
+    ) -> list[HistoryAnswer]:
         request = ua.HistoryReadRequest()
         request.Parameters.HistoryReadDetails = ua.ReadRawModifiedDetails(
             IsReadModified=False,
@@ -113,25 +212,15 @@ class HistoryReader:
         )
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
         request.Parameters.ReleaseContinuationPoints = release
-        node = ua.HistoryReadValueId(NodeId=node_id, ContinuationPoint=continuation_point or None)
-        request.Parameters.NodesToRead = [node]
+        request.Parameters.NodesToRead = [
+            ua.HistoryReadValueId(NodeId=wanted.node_id, ContinuationPoint=wanted.continuation_point or None)
+            for wanted in ranges
+        ]
         protocol = self._client.uaclient.protocol
         if protocol is None:
             msg = "history: the connection is closed"
             raise ConnectionError(msg)
-        try:
-            return read_answer(await protocol.send_request(request))
-        except ua.UaStatusCodeError as error:
-            raise _failure(error.code, node_id) from error
-        except (TimeoutError, ua.UaError) as error:
-            # One node's: whether the session as a whole is dead is for those to say who watch it.
-            msg = f"history of {node_id.to_string()}: no answer to be read: {error!r}"
-            raise HistoryStatusError(msg) from error
-
-
-def _require_usable(status: int, node_id: ua.NodeId) -> None:
-    if status not in _NO_DATA and status & 0x8000_0000:
-        raise _failure(status, node_id)
+        return read_answers(await protocol.send_request(request), len(ranges))
 
 
 def _failure(status: int, node_id: ua.NodeId) -> HistoryError:

@@ -5,18 +5,24 @@ the mark are admitted in order, and from there live points go straight through. 
 queue overflowed, values before that point were dropped: the tag is held again and its history closes the
 hole.
 
+A tag without history that was not watched for a while, or whose queue overflowed, has a hole that nothing can
+close: its next new value ends the hole, which is told as a gap.
+
 A point dated far ahead of our clock is not taken: its mark would shut out all that its tag measures until
-then. Once the clocks agree again, history closes that hole too.
+then. Once the clocks agree again, history closes that hole too. A source whose clock went back sends instants
+before its mark: within one subscription they are new, and are taken as they come.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingestion.collector.buffer import NEVER
 from ingestion.collector.points import NO_TICKS, Page, Points, rows_of_points
 from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS
 
@@ -52,17 +58,33 @@ class Intake:
         buffer: takes what is admitted.
         has_history: by tag position, whether the server keeps its history.
         want_history: called with a tag that must be read from history.
+        tell_gap: called with a tag without history, the mark before its hole, the first instant after it, and
+            the reason.
+        note_back: called with a tag whose source's clock went back, its mark, and the instant it went to.
     """
 
     def __init__(
-        self, buffer: PointBuffer, has_history: Sequence[bool], want_history: Callable[[int], None]
+        self,
+        buffer: PointBuffer,
+        has_history: Sequence[bool],
+        want_history: Callable[[int], None],
+        tell_gap: Callable[[int, int, int, str], None] = lambda _tag, _start, _end, _reason: None,
+        note_back: Callable[[int, int, int], None] = lambda _tag, _mark, _ticks: None,
     ) -> None:
         self._buffer = buffer
         self._has_history = np.array(has_history, np.bool_)
         self._want_history = want_history
+        self._tell_gap, self._note_back = tell_gap, note_back
         self._held: dict[int, deque[Row]] = {}
         self._ahead: set[int] = set()
-        # The tags of `_held` and `_ahead`.
+        self._unwatched: dict[int, str] = {}
+        # Tags whose source's clock went back behind their mark, with the last instant taken.
+        self._behind: dict[int, int] = {}
+        # No live point was past the mark yet: those before it may be known, from history or from before.
+        self._is_first = np.ones(len(has_history), np.bool_)
+        self._generation: dict[int, int] = {}
+        self._held_at: dict[int, float] = {}
+        # The tags of `_held`, `_ahead`, `_unwatched` and `_behind`.
         self._is_single = np.zeros(len(has_history), np.bool_)
         self.unknown_handles = 0
 
@@ -78,17 +100,47 @@ class Intake:
 
     def hold(self, tag: int) -> None:
         """Hold a tag's live points from now on, and ask for its history."""
-        if tag not in self._held:
-            self._held[tag] = deque(maxlen=HELD_LIMIT)
+        self._generation[tag] = self._generation.get(tag, 0) + 1
+        self._held_at[tag] = time.monotonic()
+        if tag in self._held:
+            # What is held comes before the new hole: history gives it again.
+            self._held[tag].clear()
+            return
+        self._held[tag] = deque(maxlen=HELD_LIMIT)
+        self._is_single[tag] = True
+        self._want_history(tag)
+
+    def generation(self, tag: int) -> int:
+        """Rises whenever something more of a tag must come from history."""
+        return self._generation.get(tag, 0)
+
+    def held_at(self, tag: int) -> float:
+        """When a tag was last held, by the monotonic clock."""
+        return self._held_at.get(tag, 0.0)
+
+    def held(self) -> list[int]:
+        """The tags that wait for their history."""
+        return list(self._held)
+
+    def first_held(self, tag: int) -> int | None:
+        """The source time of a tag's first held point, ticks."""
+        held = self._held.get(tag)
+        return held[0][1] if held else None
+
+    def miss(self, tag: int, reason: str) -> None:
+        """What comes next of a tag may not follow on what came last: hold it, or expect a gap."""
+        if self._has_history[tag]:
+            self.hold(tag)
+        elif self._buffer.mark(tag) != NEVER:
+            self._unwatched.setdefault(tag, reason)
             self._is_single[tag] = True
-            self._want_history(tag)
 
     def take(self, points: LivePoints, arrived_us: int) -> None:
         """Live points in the order the server sent them, their client handles being tag positions."""
         tags, page = self._known(points.handles, points.page)
         page = _with_times(page, arrived_us)
         is_ahead = page.ticks > _latest(arrived_us)
-        lost = (page.statuses & _OVERFLOW_BITS == _OVERFLOWED) & self._has_history[tags]
+        lost = page.statuses & _OVERFLOW_BITS == _OVERFLOWED
         singly = is_ahead | lost | self._is_single[tags]
         if singly.any():
             is_affected = np.zeros(len(self._is_single), np.bool_)
@@ -97,7 +149,31 @@ class Intake:
             self._take_singly(tags[rows], page.pick(np.flatnonzero(rows)), arrived_us)
             tags, page = tags[~rows], page.pick(np.flatnonzero(~rows))
         if len(tags):
-            self._buffer.admit_live(tags, page, arrived_us)
+            is_admitted = self._buffer.admit_live(tags, page, arrived_us)
+            if not is_admitted.all():
+                late = np.flatnonzero(~is_admitted & ~self._is_first[tags])
+                self._take_late(tags[late], page.pick(late), arrived_us)
+                tags = tags[is_admitted]
+            self._is_first[tags] = False
+
+    def _take_late(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> None:
+        """Live points that are not after their mark and follow others: the source's clock went back."""
+        arrived = np.full(len(tags), arrived_us, np.int64)
+        for row in rows_of_points(Points(tags.astype(np.int32), page, arrived)):
+            self._admit_behind(row)
+
+    def _admit_behind(self, row: Row) -> None:
+        tag, ticks = row[0], row[1]
+        mark = self._buffer.mark(tag)
+        if ticks > mark:  # the clock has caught up with where it was
+            self._behind.pop(tag, None)
+            self._buffer.admit(row)
+        elif ticks not in (mark, self._behind.get(tag)):  # else the same instant once more
+            if tag not in self._behind:
+                self._note_back(tag, mark, ticks)
+            self._behind[tag] = ticks
+            self._is_single[tag] = True
+            self._buffer.admit_late(row)
 
     def _known(self, handles: npt.NDArray[np.int64], page: Page) -> tuple[npt.NDArray[np.int64], Page]:
         is_known = (handles >= 0) & (handles < len(self._is_single))
@@ -117,15 +193,34 @@ class Intake:
             self._ahead.add(tag)
             self._is_single[tag] = True
             return
-        if self._has_history[tag] and (tag in self._ahead or has_overflowed(status)):
-            self.hold(tag)
+        if has_overflowed(status):
+            self.miss(tag, "queue_overflow")
+        elif tag in self._ahead:
+            self.miss(tag, "server_clock_jump")
         self._ahead.discard(tag)
         held = self._held.get(tag)
-        if held is None:
-            self._is_single[tag] = False
-            self._buffer.admit(row)
-        else:
+        if held is not None:
             held.append(row)
+            return
+        self._end_gap(tag, ticks)
+        if not self._is_first[tag]:
+            self._admit_behind(row)
+        elif self._buffer.admit(row):
+            self._is_first[tag] = False
+        self._settle(tag)
+
+    def _settle(self, tag: int) -> None:
+        self._is_single[tag] = (
+            tag in self._held or tag in self._ahead or tag in self._unwatched or tag in self._behind
+        )
+
+    def _end_gap(self, tag: int, ticks: int) -> None:
+        mark = self._buffer.mark(tag)
+        if tag not in self._unwatched or ticks < mark:
+            return
+        reason = self._unwatched.pop(tag)
+        if ticks > mark:  # the very value known last: it has stood since, and nothing is missing
+            self._tell_gap(tag, mark, ticks, reason)
 
     def is_held(self, tag: int) -> bool:
         """Whether a tag's live points wait for its history."""
@@ -134,7 +229,7 @@ class Intake:
     def forget(self, tag: int) -> None:
         """Hold a tag no longer, and drop what was held of it."""
         self._held.pop(tag, None)
-        self._is_single[tag] = tag in self._ahead
+        self._settle(tag)
 
     def has_reached(self, tag: int) -> bool:
         """Whether the tag's history has met its first held point, so that nothing lies between them."""
@@ -143,15 +238,38 @@ class Intake:
 
     def release(self, tag: int) -> None:
         """Admit the held points after the mark, in order of source time, and let live points through."""
+        self._is_first[tag] = True
+        self._behind.pop(tag, None)
         for row in sorted(self._held.pop(tag, ()), key=lambda row: row[1]):
-            self._buffer.admit(row)
-        self._is_single[tag] = tag in self._ahead
+            if self._buffer.admit(row):
+                self._is_first[tag] = False
+        self._settle(tag)
+
+    def release_with_gap(self, tag: int, reason: str) -> None:
+        """Let live points through though history cannot give what lies before the first of them."""
+        rows = self._held.pop(tag, ())
+        if self._buffer.mark(tag) != NEVER:
+            self._unwatched[tag] = reason
+        self._is_first[tag] = True
+        for row in sorted(rows, key=lambda row: row[1]):
+            self._take_row(row)
+        self._settle(tag)
+
+    def begin_again(self, want_history: Callable[[int], None]) -> None:
+        """The subscriptions live on over a new connection: what is held still wants its history."""
+        self._want_history = want_history
+        for tag in self._held:
+            want_history(tag)
+
+    def take_over(self, former: Intake) -> None:
+        """Expect the gaps that a former intake expected: they did not end with its subscriptions."""
+        self._unwatched |= former._unwatched
+        for tag in self._unwatched:
+            self._settle(tag)
 
     def abandon(self) -> None:
-        """The session is gone: forget what is held. History will give it again, or the next first value."""
+        """The subscriptions are gone: forget what is held. History will give it again, or the next value."""
         self._held.clear()
-        self._is_single[:] = False
-        self._is_single[list(self._ahead)] = True
 
 
 def _latest(arrived_us: int) -> int:

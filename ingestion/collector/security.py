@@ -104,7 +104,7 @@ def _password(user: UserSettings) -> str:
     if user.password_env is not None:
         found = os.environ.get(user.password_env)
         if not found:
-            msg = f"logging in as {user.name}: no {user.password_env} in the environment; put the password there"
+            msg = f"logging in as {user.name}: no {user.password_env} in the environment; set it"
             raise TrustError(msg)
         return found
     assert user.password_file is not None

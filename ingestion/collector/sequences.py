@@ -1,8 +1,8 @@
 """The order of one subscription's notification messages (OPC UA Part 4 §5.14.1.1 and §7.25).
 
-Numbers begin with 1, rise by one a message and go from 2^32 - 1 to 1; a keep-alive carries the number that the
-next message will have. Answers to several Publish requests may overtake each other, so a message that comes
-early waits here for those before it, until its owner has fetched them or gives them up.
+Numbers begin with 1, rise by one a message and go from 2^32 - 1 to 1; a keep-alive carries the number that
+the next message will have. Answers to several Publish requests may overtake each other, so a message that
+comes early waits here for those before it, until its owner has fetched them or gives them up.
 """
 
 from __future__ import annotations

@@ -1,88 +1,132 @@
-"""One secured session with one OPC UA server."""
+"""One secured session with one OPC UA server, resumed where the server still has the last one."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncua import Client, ua
-from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 
-from ingestion.collector.trust import TrustError, application_uri, require_trusted
+from ingestion.collector.limits import ServerLimits, read_limits
+from ingestion.collector.security import POLICIES, Validity, choose_endpoint, log_in_as, validity, wanted_mode
+from ingestion.collector.trust import application_uri, require_trusted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from ingestion.collector.settings import CollectorSettings, ServerSettings
 
 # asyncua's watchdog drops a connection that is busy with a large history read; ours watches the publishing.
 _WATCHDOG_S = 60.0
+# How long a server is asked to keep a session whose connection is gone.
+SESSION_TIMEOUT_MS = 120_000
 
 
 class SessionLostError(ConnectionError):
     """The connection ended, or the server stopped publishing."""
 
 
+class SessionDroppedError(ConnectionError):
+    """The session is ended on purpose: the server is left for a better one, or its namespaces changed."""
+
+
 @dataclass(frozen=True)
 class Session:
-    """A connected client, the server's namespaces, and an event that is set when the connection is lost."""
+    """A connected client and what was learned while connecting.
+
+    Attributes:
+        lost: set when the connection is lost.
+        is_resumed: whether the server still had the last session, and with it its subscriptions.
+        certificate: how long the server's is good for; none without security.
+    """
 
     client: Client
+    url: str
     namespaces: tuple[str, ...]
+    limits: ServerLimits
     lost: asyncio.Event
+    is_resumed: bool
+    certificate: Validity | None
 
 
 @asynccontextmanager
-async def open_session(server: ServerSettings, settings: CollectorSettings) -> AsyncIterator[Session]:
-    """Connect with Basic256Sha256, SignAndEncrypt, to a server whose certificate is trusted.
+async def open_session(
+    server: ServerSettings, settings: CollectorSettings, url: str, token_path: Path
+) -> AsyncIterator[Session]:
+    """Connect as the settings say, to a server whose certificate is trusted.
+
+    A session that is lost is left as it is at the server and its token kept, so that the next call can
+    activate it on a new channel (Part 4 §6.7); one that is left in any other way is closed.
+
+    Args:
+        server: how it is secured, and who logs in.
+        settings: own keys and patience.
+        url: which of the server's addresses.
+        token_path: where the token of the session is kept.
 
     Raises:
         TrustError: the server's certificate is not trusted, or it offers no such endpoint.
         OSError, asyncio.TimeoutError, ua.UaError: it cannot be reached or refuses.
     """
-    client = Client(server.url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)
+    client = Client(url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)
     client.name = client.description = f"chemlink collector {settings.collector_id}"
-    client.application_uri = application_uri(settings.pki.certificate)
-    certificate = await _server_certificate(client, server)
-    require_trusted(certificate, settings.pki.trusted_dir, settings.pki.rejected_dir, server.url)
-    await client.set_security(
-        SecurityPolicyBasic256Sha256,
-        settings.pki.certificate,
-        settings.pki.private_key,
-        server_certificate=certificate,
-        mode=ua.MessageSecurityMode.SignAndEncrypt,
-    )
+    client.session_timeout = SESSION_TIMEOUT_MS
+    client.session_state_path = token_path
+    certificate = await _secure(client, server, settings, url)
+    await log_in_as(client, server.user)
     lost = asyncio.Event()
 
     async def on_lost(_: Exception) -> None:
         lost.set()
 
     client.connection_lost_callback = on_lost
-    await client.connect()
+    former = _token(token_path)
     try:
+        await client.connect()
+    except BaseException:
+        client.disconnect_socket()
+        raise
+    try:
+        is_resumed = former is not None and client.uaclient.session.authentication_token.to_string() == former
         namespaces = tuple(await client.get_namespace_array())
-        yield Session(client, namespaces, lost)
-    finally:
+        limits = await read_limits(client)
+        yield Session(client, url, namespaces, limits, lost, is_resumed, certificate)
+    except (asyncio.CancelledError, SessionDroppedError):
+        await _close(client)
+        raise
+    except BaseException as error:
+        if _is_drop(error):
+            await _close(client)
+        else:
+            _leave(client)
+        raise
+    else:
         await _close(client)
 
 
-async def _server_certificate(client: Client, server: ServerSettings) -> bytes:
-    endpoints = await client.connect_and_get_server_endpoints()
-    for endpoint in endpoints:
-        is_wanted = (
-            endpoint.SecurityPolicyUri == SecurityPolicyBasic256Sha256.URI
-            and endpoint.SecurityMode == ua.MessageSecurityMode.SignAndEncrypt
-        )
-        if is_wanted and endpoint.ServerCertificate:
-            return _first_of_chain(endpoint.ServerCertificate)
-    offered = sorted({f"{e.SecurityPolicyUri.rpartition('#')[2]}/{e.SecurityMode.name}" for e in endpoints})
-    msg = (
-        f"connecting to {server.url}: it offers {offered}, expected Basic256Sha256/SignAndEncrypt; "
-        "switch that endpoint on at the server"
+async def _secure(
+    client: Client, server: ServerSettings, settings: CollectorSettings, url: str
+) -> Validity | None:
+    client.application_uri = application_uri(settings.pki.certificate)
+    endpoint = choose_endpoint(await client.connect_and_get_server_endpoints(), server.security, url)
+    # A resumed session is not told again which user tokens there are.
+    client._policy_ids = endpoint.UserIdentityTokens
+    if server.security.policy == "None":
+        return None
+    certificate = _first_of_chain(endpoint.ServerCertificate or b"")
+    require_trusted(certificate, settings.pki.trusted_dir, settings.pki.rejected_dir, url)
+    await client.set_security(
+        POLICIES[server.security.policy],
+        settings.pki.certificate,
+        settings.pki.private_key,
+        server_certificate=certificate,
+        mode=wanted_mode(server.security),
     )
-    raise TrustError(msg)
+    return validity(certificate)
 
 
 def _first_of_chain(certificates: bytes) -> bytes:
@@ -91,9 +135,32 @@ def _first_of_chain(certificates: bytes) -> bytes:
     return certificates[:length] if certificates[:2] == b"\x30\x82" else certificates
 
 
+def _token(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_bytes())["authentication_token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_drop(error: BaseException) -> bool:
+    """Whether nothing but a dropped session lies in a group of errors."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_drop(inner) for inner in error.exceptions)
+    return isinstance(error, SessionDroppedError | asyncio.CancelledError)
+
+
 async def _close(client: Client) -> None:
     try:
         async with asyncio.timeout(5):
             await client.disconnect()
     except (OSError, TimeoutError, ua.UaError):
         client.disconnect_socket()  # the far side is gone already; there is nobody left to say goodbye to
+
+
+def _leave(client: Client) -> None:
+    """Drop the connection and say nothing to the server, which keeps the session for a while."""
+    client.uaclient.request_disconnect()
+    for task in (client._stale_watchdog_task, client._supervisor_task, client._renew_channel_task):
+        if task is not None:
+            task.cancel()
+    client.disconnect_socket()

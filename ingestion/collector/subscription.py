@@ -1,172 +1,295 @@
-"""The live side: one subscription for all tags, its notifications handed on as columns in the order received.
+"""The live side: subscriptions for all tags, by publishing group, and as many as the server's limits need.
 
-asyncua's own Subscription starts a task a value, or drops values when its queue is full; here the session's
-publish callback is used directly, which does neither.
+They outlive a connection: a session that is resumed, or one that takes them over, goes on with them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 
-from ingestion.collector.notifications import live_points_of
-from ingestion.collector.session import SessionLostError
+from ingestion.collector.limits import chunks
+from ingestion.collector.monitored_items import FILTER_REFUSED, NO_ROOM, event_item, value_item
+from ingestion.collector.publishing import SubscriptionFlow
 from protocols.opcua_time import UNIX_EPOCH_TICKS, to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from asyncua import Client
-
-    from ingestion.collector.notifications import LivePoints
+    from ingestion.collector.notifications import LivePoints, NotificationMessage
+    from ingestion.collector.publishing import Publishing
+    from ingestion.collector.session import Session
     from ingestion.collector.tag_table import Tag
     from protocols.clock import Clock
 
-ITEMS_PER_REQUEST = 500
-EVENTS_HANDLE = 2**31
 KEEP_ALIVE_S = 5.0
 # Silence of this many keep-alives means the subscription is dead though the socket lives.
 SILENCE_FACTOR = 4
+# A server keeps a subscription that nobody asks for this many keep-alives.
+LIFETIME_FACTOR = 24
 _log = logging.getLogger(__name__)
 
 
-class LiveSubscription:
-    """One subscription: values become columns for `take`, event fields go to `take_events`.
+@dataclass(frozen=True)
+class Receivers:
+    """Where what arrives goes.
 
-    Args:
-        client: a connected client.
-        clock: plant time, for arrival and for sampling at the plant's speed.
-        take: called with live points, in order, and their arrival in µs since 1970.
-        take_events: called with the field lists of events.
+    Attributes:
+        points: live points in order, and their arrival in µs since 1970.
+        events: the field lists of events.
+        lost: tags of which notifications were lost before the next one, and how that is known.
+        published: the server's time of a message, ticks.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        clock: Clock,
-        take: Callable[[LivePoints, int], None],
-        take_events: Callable[[list[Any]], None],
-    ) -> None:
-        self._client = client
+    points: Callable[[LivePoints, int], None]
+    events: Callable[[list[Any]], None]
+    lost: Callable[[list[int], str], None]
+    published: Callable[[int], None] = lambda _ticks: None
+
+
+@dataclass
+class _Live:
+    """One subscription on the server, and the tags in it."""
+
+    owner: LiveSubscriptions
+    clock: Clock
+    publishing_ms: float
+    tags: list[int] = field(default_factory=list)
+    flow: SubscriptionFlow | None = None
+    is_full: bool = False
+
+    def take(self, message: NotificationMessage) -> None:
+        now = to_ticks(self.clock.now())
+        self.owner.receivers.published(message.published_ticks)
+        for points in message.points:
+            self.owner.receivers.points(points, (now - UNIX_EPOCH_TICKS) // 10)
+        for events in message.events:
+            self.owner.receivers.events(events)
+
+    def lose(self, reason: str) -> None:
+        self.owner.receivers.lost(list(self.tags), reason)
+
+
+class LiveSubscriptions:
+    """All subscriptions of one system on one server.
+
+    Args:
+        clock: plant time, for arrival and for sampling at the plant's speed.
+        receivers: where what arrives goes.
+        publish_every_ms: publishing interval of tags without a group of their own.
+    """
+
+    def __init__(self, clock: Clock, receivers: Receivers, publish_every_ms: float) -> None:
         self._clock = clock
-        self._take = take
-        self._take_events = take_events
-        self._expected_sequence: int | None = None
-        self._last_heard = time.monotonic()
-        self._fault: str | None = None
-        self.subscription_id = 0
+        self.receivers = receivers
+        self._publish_every_ms = publish_every_ms
+        self._lives: list[_Live] = []
+        self.notes: dict[int, str] = {}
 
-    async def open(self, publish_every_ms: float) -> None:
-        """Create the subscription on the server."""
-        parameters = ua.CreateSubscriptionParameters()
-        parameters.RequestedPublishingInterval = publish_every_ms
-        parameters.RequestedMaxKeepAliveCount = max(1, round(KEEP_ALIVE_S * 1000 / publish_every_ms))
-        parameters.RequestedLifetimeCount = parameters.RequestedMaxKeepAliveCount * 10
-        parameters.MaxNotificationsPerPublish = 0
-        parameters.PublishingEnabled = True
-        result = await self._client.uaclient.session.create_subscription(parameters, self._on_publish)
-        self.subscription_id = result.SubscriptionId
+    @property
+    def subscription_ids(self) -> list[int]:
+        """The server's ids of them."""
+        return [live.flow.subscription_id for live in self._lives if live.flow]
 
-    async def add(self, items: Mapping[int, ua.NodeId], tags: Sequence[Tag]) -> dict[int, str]:
-        """Monitor tags' values, each new instant of them.
+    async def add(
+        self, session: Session, publishing: Publishing, items: Mapping[int, ua.NodeId], tags: Sequence[Tag]
+    ) -> dict[int, str]:
+        """Monitor tags' values.
 
         Args:
+            session: where.
+            publishing: carries their messages.
             items: node ids by tag position.
             tags: the tag table.
 
         Returns:
             The tags that could not be monitored, with the status' name.
         """
+        groups: dict[float, list[int]] = {}
+        for position in items:
+            interval = tags[position].publishing_ms or self._publish_every_ms
+            groups.setdefault(interval, []).append(position)
         failed: dict[int, str] = {}
-        positions = list(items)
-        for begin in range(0, len(positions), ITEMS_PER_REQUEST):
-            part = positions[begin : begin + ITEMS_PER_REQUEST]
-            results = await self._create([self._value_item(tag, items[tag], tags[tag]) for tag in part])
-            for tag, result in zip(part, results, strict=True):
-                if not result.StatusCode.is_good():
-                    failed[tag] = result.StatusCode.name
+        for interval, positions in groups.items():
+            failed |= await self._add_group(session, publishing, interval, positions, items, tags)
         return failed
 
-    async def add_events(self, event_filter: ua.EventFilter) -> None:
-        """Monitor the events of the Server object.
+    async def add_events(self, session: Session, publishing: Publishing, event_filter: ua.EventFilter) -> int:
+        """Monitor the events of the Server object; the subscription's id.
 
         Raises:
             ua.UaStatusCodeError: the server offers none.
         """
-        item = ua.MonitoredItemCreateRequest()
-        item.ItemToMonitor.NodeId = ua.NodeId(ua.ObjectIds.Server)
-        item.ItemToMonitor.AttributeId = ua.AttributeIds.EventNotifier
-        item.MonitoringMode = ua.MonitoringMode.Reporting
-        item.RequestedParameters.ClientHandle = EVENTS_HANDLE
-        item.RequestedParameters.QueueSize = 10_000
-        item.RequestedParameters.DiscardOldest = True
-        item.RequestedParameters.Filter = event_filter
-        (result,) = await self._create([item])
+        live = await self._live_with_room(session, publishing, self._publish_every_ms)
+        (result,) = await _create(session, live, [event_item(event_filter)])
         result.StatusCode.check()
+        assert live.flow is not None
+        return live.flow.subscription_id
 
-    async def watch(self) -> None:
-        """Return never; raise when the subscription is dead.
+    def resume(self, publishing: Publishing) -> None:
+        """Go on with the subscriptions: the session is the same, only its connection is new."""
+        for live in self._lives:
+            if live.flow is not None:
+                publishing.add(live.flow)
 
-        Raises:
-            SessionLostError: the server is silent, ended the subscription, or notifications went missing.
-        """
-        limit_s = KEEP_ALIVE_S * SILENCE_FACTOR
-        while True:
-            await asyncio.sleep(0.5)
-            if self._fault:
-                raise SessionLostError(self._fault)
-            silent_s = time.monotonic() - self._last_heard
-            if silent_s > limit_s:
-                msg = f"the server has published nothing for {silent_s:.0f} s, not even a sign of life"
-                raise SessionLostError(msg)
+    async def transfer(self, session: Session, publishing: Publishing) -> bool:
+        """Take the subscriptions over into a new session (Part 4 §5.14.7); whether all of them came along."""
+        parameters = ua.TransferSubscriptionsParameters()
+        parameters.SubscriptionIds = self.subscription_ids
+        parameters.SendInitialValues = True
+        try:
+            results = await session.client.uaclient.session.transfer_subscriptions(parameters)
+        except ua.UaStatusCodeError as error:
+            _log.info("subscriptions cannot be taken over: %s", type(error).__name__)
+            return False
+        if len(results) != len(self._lives) or not all(found.StatusCode.is_good() for found in results):
+            came = [
+                number
+                for number, found in zip(self.subscription_ids, results, strict=False)
+                if found.StatusCode.is_good()
+            ]
+            await _delete(session, came)
+            return False
+        self.resume(publishing)
+        for live, found in zip(self._lives, results, strict=True):
+            if live.flow is not None:
+                publishing.catch_up(live.flow, tuple(found.AvailableSequenceNumbers or ()))
+        return True
 
-    def _value_item(self, position: int, node_id: ua.NodeId, tag: Tag) -> ua.MonitoredItemCreateRequest:
-        item = ua.MonitoredItemCreateRequest()
-        item.ItemToMonitor.NodeId = node_id
-        item.ItemToMonitor.AttributeId = ua.AttributeIds.Value
-        item.MonitoringMode = ua.MonitoringMode.Reporting
-        item.RequestedParameters.ClientHandle = position
-        item.RequestedParameters.SamplingInterval = self._clock.real_seconds(float(tag.sampling_ms))
-        item.RequestedParameters.QueueSize = tag.queue_size
-        item.RequestedParameters.DiscardOldest = True
-        # Without the timestamp in the trigger an unchanged value is not reported: it would look like a gap.
-        item.RequestedParameters.Filter = ua.DataChangeFilter(
-            Trigger=ua.DataChangeTrigger.StatusValueTimestamp,
-            DeadbandType=ua.DeadbandType.None_,
-            DeadbandValue=0.0,
-        )
-        return item
+    async def _add_group(
+        self,
+        session: Session,
+        publishing: Publishing,
+        interval: float,
+        positions: Sequence[int],
+        items: Mapping[int, ua.NodeId],
+        tags: Sequence[Tag],
+    ) -> dict[int, str]:
+        failed: dict[int, str] = {}
+        waiting = list(positions)
+        while waiting:
+            live = await self._live_with_room(session, publishing, interval)
+            refused = await self._fill(session, live, waiting, items, tags)
+            no_room = [position for position in refused if refused[position] in NO_ROOM]
+            failed |= {position: _name(refused[position]) for position in refused if position not in no_room}
+            if no_room and not live.tags:
+                # Not even an empty subscription takes them: the server itself is full.
+                return failed | {position: _name(refused[position]) for position in no_room}
+            live.is_full = bool(no_room)
+            waiting = no_room
+        return failed
 
-    async def _create(self, items: list[ua.MonitoredItemCreateRequest]) -> list[ua.MonitoredItemCreateResult]:
-        parameters = ua.CreateMonitoredItemsParameters()
-        parameters.SubscriptionId = self.subscription_id
-        parameters.ItemsToCreate = items
-        parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
-        return list(await self._client.uaclient.session.create_monitored_items(parameters))
+    async def _fill(
+        self,
+        session: Session,
+        live: _Live,
+        positions: Sequence[int],
+        items: Mapping[int, ua.NodeId],
+        tags: Sequence[Tag],
+    ) -> dict[int, int]:
+        """Create items in one subscription; the status of each that was refused."""
+        refused = await self._fill_with(session, live, positions, items, tags, has_filter=True)
+        again = [position for position in refused if refused[position] in FILTER_REFUSED]
+        if again:
+            for position in again:
+                self.notes[position] = f"{_name(refused[position])}: monitored without deadband or trigger"
+            second = await self._fill_with(session, live, again, items, tags, has_filter=False)
+            refused = {p: code for p, code in refused.items() if p not in again} | second
+        return refused
 
-    def _on_publish(self, result: ua.PublishResult) -> None:
-        self._last_heard = time.monotonic()
-        notifications = result.NotificationMessage.NotificationData
-        if not notifications:
-            return  # a keep-alive carries the number that the next message will use
-        self._check_sequence(result.NotificationMessage.SequenceNumber)
-        arrived_us = (to_ticks(self._clock.now()) - UNIX_EPOCH_TICKS) // 10
-        for notification in notifications:
-            if isinstance(notification, ua.DataChangeNotification):
-                self._take(live_points_of(notification), arrived_us)
-            elif isinstance(notification, ua.EventNotificationList):
-                self._take_events([event.EventFields for event in notification.Events])
-            elif isinstance(notification, ua.StatusChangeNotification):
-                self._fault = f"the server ended the subscription: {notification.Status}"
+    async def _fill_with(
+        self,
+        session: Session,
+        live: _Live,
+        positions: Sequence[int],
+        items: Mapping[int, ua.NodeId],
+        tags: Sequence[Tag],
+        *,
+        has_filter: bool,
+    ) -> dict[int, int]:
+        refused: dict[int, int] = {}
+        for part in chunks(positions, session.limits.items_per_call):
+            requests = [
+                value_item(position, items[position], tags[position], self._clock, has_filter=has_filter)
+                for position in part
+            ]
+            results = await _create(session, live, requests)
+            for position, result in zip(part, results, strict=True):
+                if result.StatusCode.is_good():
+                    live.tags.append(position)
+                else:
+                    refused[position] = result.StatusCode.value
+        return refused
 
-    def _check_sequence(self, number: int) -> None:
-        if self._expected_sequence is not None and number != self._expected_sequence:
-            self._fault = (
-                f"notification {number} came where {self._expected_sequence} was expected: values were lost "
-                "on the way; history will close the hole"
-            )
-        self._expected_sequence = number + 1 if number < 2**32 - 1 else 1
+    async def _live_with_room(self, session: Session, publishing: Publishing, interval: float) -> _Live:
+        for live in self._lives:
+            if live.publishing_ms == interval and not live.is_full:
+                return live
+        live = _Live(self, self._clock, interval)
+        parameters = ua.CreateSubscriptionParameters()
+        parameters.RequestedPublishingInterval = interval
+        parameters.RequestedMaxKeepAliveCount = max(1, round(KEEP_ALIVE_S * 1000 / interval))
+        parameters.RequestedLifetimeCount = parameters.RequestedMaxKeepAliveCount * LIFETIME_FACTOR
+        parameters.MaxNotificationsPerPublish = 0
+        parameters.PublishingEnabled = True
+        result = await _create_subscription(session, parameters)
+        keep_alive_s = result.RevisedPublishingInterval * result.RevisedMaxKeepAliveCount / 1000
+        silence_s = SILENCE_FACTOR * max(keep_alive_s, KEEP_ALIVE_S)
+        live.flow = SubscriptionFlow(result.SubscriptionId, live, silence_s)
+        self._lives.append(live)
+        publishing.add(live.flow)
+        return live
+
+
+async def _create_subscription(
+    session: Session, parameters: ua.CreateSubscriptionParameters
+) -> ua.CreateSubscriptionResult:
+    # Not asyncua's own call, which would begin its Publish loop.
+    request = ua.CreateSubscriptionRequest()
+    request.Parameters = parameters
+    data = await session.client.uaclient.session._send_request(request)
+    response = ua.ua_binary.struct_from_binary(ua.CreateSubscriptionResponse, data)
+    response.ResponseHeader.ServiceResult.check()
+    return response.Parameters
+
+
+async def _create(
+    session: Session, live: _Live, items: list[ua.MonitoredItemCreateRequest]
+) -> list[ua.MonitoredItemCreateResult]:
+    """One result an item; a call that is too large for the server is halved."""
+    assert live.flow is not None
+    parameters = ua.CreateMonitoredItemsParameters()
+    parameters.SubscriptionId = live.flow.subscription_id
+    parameters.ItemsToCreate = items
+    parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+    try:
+        results = list(await session.client.uaclient.session.create_monitored_items(parameters))
+    except ua.UaStatusCodeError as error:
+        if error.code not in NO_ROOM:
+            raise
+        if len(items) == 1:
+            return [ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(error.code))]
+        half = len(items) // 2
+        return [
+            *await _create(session, live, items[:half]),
+            *await _create(session, live, items[half:]),
+        ]
+    if len(results) != len(items):
+        msg = f"the server answered {len(results)} results for {len(items)} monitored items"
+        raise ua.UaError(msg)
+    return results
+
+
+async def _delete(session: Session, subscription_ids: list[int]) -> None:
+    if subscription_ids:
+        try:
+            await session.client.uaclient.session.delete_subscriptions(subscription_ids)
+        except ua.UaError as error:
+            _log.info("subscriptions that came along alone cannot be deleted: %s", error)
+
+
+def _name(code: int) -> str:
+    return str(ua.status_codes.get_name_and_doc(code)[0])

@@ -10,35 +10,40 @@ from asyncua import ua
 
 from ingestion.collector.alarms import Alarms
 from ingestion.collector.buffer import PointBuffer
-from ingestion.collector.catch_up import CatchUp
-from ingestion.collector.history import HistoryReader
-from ingestion.collector.intake import Intake
+from ingestion.collector.catch_up import CollectionParts
+from ingestion.collector.clock_watch import OwnClock, ServerClock
+from ingestion.collector.collecting import Collecting, Kept
+from ingestion.collector.disk import DiskGuard
+from ingestion.collector.gaps import GapLog
+from ingestion.collector.history_troubles import HistoryTroubles
+from ingestion.collector.marks import mark_of
 from ingestion.collector.points_sealing import PointsSealing
+from ingestion.collector.publishing import Counts
+from ingestion.collector.redundancy import ServerSet
 from ingestion.collector.sealing import Sealer
-from ingestion.collector.session import SessionLostError, open_session
+from ingestion.collector.security import WARN_DAYS, validity
+from ingestion.collector.session import open_session
 from ingestion.collector.status import Status, write_status
-from ingestion.collector.subscription import LiveSubscription
-from ingestion.collector.tag_stream import ServerProperties, TagStream
+from ingestion.collector.tag_stream import TagStream
 from ingestion.collector.tag_table import load_tags
 from ingestion.collector.trust import TrustError
 from protocols.opcua_time import TICKS_PER_SECOND, to_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingestion.collector.session import Session
+    from ingestion.collector.security import Validity
     from ingestion.collector.settings import CollectorSettings, ServerSettings
     from protocols.clock import Clock
 
 FIRST_BACKOFF_S = 0.5
 STATUS_EVERY_S = 1.0
+SESSION_NAME = "session"
 _log = logging.getLogger(__name__)
 
 
 class SystemCollector:
-    """Collects one OPC UA server into the streams of its system.
+    """Collects one OPC UA server, or a redundant set, into the streams of its system.
 
     Args:
         server: which server and tags.
@@ -55,28 +60,57 @@ class SystemCollector:
     ) -> None:
         self._server, self._settings, self._clock = server, settings, clock
         self._directory = settings.state_dir / server.system_id
-        self._tags = load_tags(server.tags)
-        self._tag_ids = [tag.tag_id for tag in self._tags]
+        tags = load_tags(server.tags)
         self._status = Status(server.system_id, server.url)
         self._sealer = Sealer(self._directory, server.system_id, sign_key, clock)
-        self._buffer = PointBuffer(self._tag_ids, self._sealer.marks("points"))
-        self._sealing = PointsSealing(
-            self._buffer, self._sealer, self._status, every_s=settings.seal_every_s, rows=settings.seal_rows
+        self._gaps = GapLog(self._sealer, clock, self._status)
+        buffer = PointBuffer([tag.tag_id for tag in tags], self._sealer.marks("points"))
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._disk = DiskGuard(
+            self._directory, settings.disk, clock, self._status, self._gaps, self._stand_still
+        )
+        self._parts = CollectionParts(
+            tag_ids=[tag.tag_id for tag in tags],
+            buffer=buffer,
+            sealing=PointsSealing(
+                buffer, self._sealer, self._status, every_s=settings.seal_every_s, rows=settings.seal_rows
+            ),
+            status=self._status,
+            gaps=self._gaps,
+            troubles=HistoryTroubles(settings.history, settings.retry_every_s),
+            settings=settings,
+            start=mark_of(server.history_start_utc) if server.history_start_utc else None,
+            clock=clock,
         )
         self._alarms = Alarms(self._sealer, clock, self._status, server.history_start_utc)
-        self._tag_stream = TagStream(self._tags, self._sealer, clock, self._directory)
-        self._intake: Intake | None = None
+        self._tags = tags
+        self._tag_stream = TagStream(tags, self._sealer, clock, self._directory)
+        self._servers = ServerSet(server, settings)
+        self._server_clock = ServerClock(self._gaps, self._status)
+        self._own_clock = OwnClock(self._gaps)
+        self._counts = Counts()
+        self._kept: Kept | None = None
+        self._is_in_session = False
+        self._collecting: Collecting | None = None
 
     async def run(self) -> None:
         """Collect until cancelled; then seal what is left."""
-        workers = [self._sealing.work(), self._alarms.work(), self._write_status(), self._collect()]
+        workers = [
+            self._parts.sealing.work(),
+            self._alarms.work(),
+            self._gaps.work(),
+            self._watch_machine(),
+            self._collect(),
+        ]
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in workers:
                     group.create_task(worker)
         finally:
-            await self._sealing.seal()
+            await self._parts.sealing.seal()
             await self._alarms.seal()
+            await self._gaps.seal()
             self._sealer.checkpoint()
             self._status.connected = False
             write_status(self._directory, self._status.content(self._measure()))
@@ -85,137 +119,118 @@ class SystemCollector:
         backoff_s = FIRST_BACKOFF_S
         while True:
             before = self._status.connections
+            url = await self._servers.choose()
             try:
-                async with open_session(self._server, self._settings) as session:
-                    await self._collect_session(session)
+                await self._collect_from(url)
             except* (OSError, TimeoutError, ua.UaError, TrustError) as errors:
                 # Whatever a server or network does is answered by connecting again.
                 self._note_loss(errors)
             finally:
                 self._status.connected = False
-                if self._intake is not None:
-                    self._intake.abandon()
-            backoff_s = (
-                FIRST_BACKOFF_S
-                if self._status.connections > before
-                else min(backoff_s * 2, self._settings.reconnect_within_s)
-            )
+                self._note_session_end()
+            if self._status.connections > before:
+                backoff_s = FIRST_BACKOFF_S
+            else:
+                self._servers.failed(url)
+                backoff_s = min(backoff_s * 2, self._settings.reconnect_within_s)
             await asyncio.sleep(backoff_s)
 
+    async def _collect_from(self, url: str) -> None:
+        token = self._directory / f"{SESSION_NAME}-{self._server.urls.index(url)}.json"
+        await self._may_read.wait()
+        async with open_session(self._server, self._settings, url, token) as session:
+            self._status.url = url
+            self._note_session("session_began", url)
+            self._warn_of_certificate("server_certificate", session.certificate)
+            self._collecting = Collecting(
+                session,
+                self._server,
+                self._tags,
+                self._parts,
+                self._alarms,
+                self._tag_stream,
+                self._servers,
+                self._server_clock,
+                self._counts,
+                self._may_read,
+            )
+            try:
+                await self._collecting.run(self._kept)
+            finally:
+                self._kept, self._collecting = self._collecting.kept, None
+
+    def _note_session(self, what: str, detail: str) -> None:
+        """Tell the business zone, which cannot ask, that a session began or ended."""
+        now = to_ticks(self._clock.now())
+        self._gaps.tell(None, now, now, what, is_open=False, detail=detail)
+        self._is_in_session = what == "session_began"
+
+    def _note_session_end(self) -> None:
+        if self._is_in_session:
+            self._note_session("session_ended", f"{self._status.url} {self._status.last_error or 'closed'}")
+
     def _note_loss(self, errors: BaseExceptionGroup[Exception]) -> None:
-        first = errors.exceptions[0]
+        first: BaseException = errors
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         self._status.last_error = f"{type(first).__name__}: {first}"
         _log.warning("%s: %s", self._server.system_id, self._status.last_error)
 
-    async def _collect_session(self, session: Session) -> None:
-        wanted: asyncio.Queue[int] = asyncio.Queue()
-        self._intake = Intake(self._buffer, [tag.has_history for tag in self._tags], wanted.put_nowait)
-        subscription = LiveSubscription(session.client, self._clock, self._intake.take, self._alarms.take)
-        node_ids = self._resolve(session)
-        await subscription.open(self._settings.publish_every_ms)
-        if self._server.collect_alarms:
-            tag_of_node = {node_id: self._tag_ids[tag] for tag, node_id in node_ids.items()}
-            await self._alarms.start(session, subscription, tag_of_node)
-        await self._subscribe(subscription, node_ids, list(node_ids))
-        self._status.connected, self._status.last_error = True, None
-        self._status.connections += 1
-        catch_up = self._catch_up(session, node_ids)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_raise_when_lost(session))
-            group.create_task(subscription.watch())
-            group.create_task(self._watch_units(ServerProperties(session, node_ids)))
-            group.create_task(self._retry_failed(subscription, node_ids))
-            for _ in range(self._settings.history.concurrency):
-                group.create_task(catch_up.work(wanted))
+    def _stand_still(self, is_still: bool) -> None:
+        if is_still:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
+        if self._collecting is not None:
+            self._collecting.pause(is_still)
 
-    def _catch_up(self, session: Session, node_ids: dict[int, ua.NodeId]) -> CatchUp:
-        assert self._intake is not None
-        return CatchUp(
-            HistoryReader(session.client, self._settings.history),
-            node_ids=node_ids,
-            tag_ids=self._tag_ids,
-            buffer=self._buffer,
-            intake=self._intake,
-            sealing=self._sealing,
-            status=self._status,
-            settings=self._settings,
-            server=self._server,
-            clock=self._clock,
-        )
-
-    def _resolve(self, session: Session) -> dict[int, ua.NodeId]:
-        node_ids: dict[int, ua.NodeId] = {}
-        for position, tag in enumerate(self._tags):
-            resolved = tag.resolve(session.namespaces)
-            if resolved is None:
-                self._status.fail(tag.tag_id, "node", f"{tag.node_id}: the server has no such namespace")
-            else:
-                self._status.recover(tag.tag_id, "node")
-                node_ids[position] = ua.NodeId.from_string(resolved)
-        return node_ids
-
-    async def _subscribe(
-        self, subscription: LiveSubscription, node_ids: dict[int, ua.NodeId], positions: Sequence[int]
-    ) -> None:
-        """Monitor tags; those with history are held first, so that no live point overtakes their history."""
-        assert self._intake is not None
-        for position in positions:
-            if self._tags[position].has_history:
-                self._intake.hold(position)
-        failed = await subscription.add({tag: node_ids[tag] for tag in positions}, self._tags)
-        for position in positions:
-            if position in failed:
-                self._intake.forget(position)
-                self._status.fail(self._tag_ids[position], "subscription", failed[position])
-            else:
-                self._status.recover(self._tag_ids[position], "subscription")
-
-    async def _retry_failed(self, subscription: LiveSubscription, node_ids: dict[int, ua.NodeId]) -> None:
+    async def _watch_machine(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.retry_every_s)
-            failed = [
-                tag
-                for tag in node_ids
-                if "subscription" in self._status.failed_tags.get(self._tag_ids[tag], {})
-            ]
-            if failed:
-                await self._subscribe(subscription, node_ids, failed)
-
-    async def _watch_units(self, properties: ServerProperties) -> None:
-        while True:
+            self._own_clock.look()
             try:
-                await self._tag_stream.observe(await properties.read())
-            except ua.UaStatusCodeError as error:
-                self._status.fail("(units)", "units", f"{error}; tried again")
-            else:
-                self._status.recover("(units)", "units")
-            await asyncio.sleep(self._settings.units_every_s)
-
-    async def _write_status(self) -> None:
-        while True:
-            write_status(self._directory, self._status.content(self._measure()))
+                self._disk.look()
+                self._warn_of_certificate("own_certificate", self._own_certificate())
+                write_status(self._directory, self._status.content(self._measure()))
+            except OSError as error:
+                self._disk.stop()
+                _log.warning("%s: the disk refuses: %s", self._server.system_id, error)
             await asyncio.sleep(STATUS_EVERY_S)
+
+    def _own_certificate(self) -> Validity | None:
+        return validity(self._settings.pki.certificate.read_bytes())
+
+    def _warn_of_certificate(self, name: str, certificate: Validity | None) -> None:
+        text = None
+        if certificate is not None and certificate.days_left < WARN_DAYS:
+            days = certificate.days_left
+            text = (
+                f"证书将在 {days:.0f} 天后到期，请及时更换 / the certificate ends in {days:.0f} days "
+                f"({certificate.not_after:%Y-%m-%d}); renew it in time"
+            )
+        self._status.alarm(name, text)
+        if certificate is not None:
+            self._status.certificate_days[name] = round(certificate.days_left, 1)
 
     def _measure(self) -> dict[str, Any]:
         committed, now = self._sealer.committed, self._clock.now()
-        newest = self._buffer.newest
+        newest = self._parts.buffer.newest
+        intake = None if self._kept is None else self._kept.intake
+        if self._collecting is not None and self._collecting.kept is not None:
+            intake = self._collecting.kept.intake
         return {
             "plant_now_utc": now.isoformat(),
             "lag_plant_s": round((to_ticks(now) - newest) / TICKS_PER_SECOND, 3) if newest else None,
-            "tags_catching_up": self._intake.held_tags if self._intake else 0,
+            "tags_catching_up": intake.held_tags if intake else 0,
             "tags_ahead_of_clock": [
-                self._tag_ids[tag] for tag in (self._intake.ahead_tags if self._intake else ())
+                self._parts.tag_ids[tag] for tag in (intake.ahead_tags if intake else ())
             ],
             "points_total": committed.rows.get(self._sealer.stream("points"), 0),
-            "points_waiting": len(self._buffer),
-            "points_already_known": self._buffer.refused,
+            "points_waiting": len(self._parts.buffer),
+            "points_already_known": self._parts.buffer.refused,
             "last_sequences": committed.last_sequences,
+            "messages": vars(self._counts),
+            "server_clock_ahead_s": self._server_clock.offset_s,
+            "service_levels": self._servers.levels,
+            "history_holes": len(self._parts.troubles.holes),
+            "disk_free_mb": round(self._disk.free_mb),
         }
-
-
-async def _raise_when_lost(session: Session) -> None:
-    await session.lost.wait()
-    msg = "the connection to the server is lost"
-    raise SessionLostError(msg)

@@ -1,88 +1,51 @@
-"""Notifications become rows with every bit and digit; a lost one ends the session, so history fills it."""
+"""What is asked of a server for each tag: its own sampling, queue, deadband and trigger."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
 from asyncua import ua
 
-from ingestion.collector.notifications import LivePoints
-from ingestion.collector.points import NO_TICKS, Points, Row, rows_of_points
-from ingestion.collector.session import SessionLostError
-from ingestion.collector.subscription import LiveSubscription
+from ingestion.collector.monitored_items import EVENTS_HANDLE, event_item, value_item
+from ingestion.collector.tag_table import Deadband, Tag
 from protocols.clock import SystemClock
-from protocols.opcua_time import to_ticks, with_hundred_ns
 
-AT = with_hundred_ns(datetime(2026, 11, 16, 8, 0, 0, 123456, tzinfo=UTC), 9)
-
-
-def subscription(rows: list[Row]) -> LiveSubscription:
-    client: Any = None  # nothing is asked of a server here
-
-    def take(points: LivePoints, arrived_us: int) -> None:
-        arrived = np.full(len(points), arrived_us)
-        rows.extend(rows_of_points(Points(points.handles.astype(np.int32), points.page, arrived)))
-
-    return LiveSubscription(client, SystemClock(), take, lambda _: None)
+NODE = ua.NodeId("A", 2)
 
 
-def message(sequence: int, *values: ua.DataValue, status: int | None = None) -> ua.PublishResult:
-    data: list[Any] = []
-    if values:
-        items = [ua.MonitoredItemNotification(ClientHandle=n, Value=value) for n, value in enumerate(values)]
-        data.append(ua.DataChangeNotification(MonitoredItems=items))
-    if status is not None:
-        data.append(ua.StatusChangeNotification(Status=ua.StatusCode(status)))
-    result = ua.PublishResult()
-    result.NotificationMessage = ua.NotificationMessage(SequenceNumber=sequence, NotificationData=data)
-    return result
+def tag(**changes: Any) -> Tag:
+    known: dict[str, Any] = {
+        "tag_id": "A", "node_id": "nsu=urn:x;s=A", "label_zh": "甲", "label_en": "A", "unit": None,
+        "range_low": None, "range_high": None, "data_type": "double", "sampling_ms": 250, "queue_size": 40,
+        "area": "area", "equipment_id": None, "has_history": True,
+    }  # fmt: skip
+    return Tag(**{**known, **changes})
 
 
-async def watch_briefly(live: LiveSubscription) -> None:
-    async with asyncio.timeout(1.2):
-        await live.watch()
+def test_every_instant_of_a_tag_is_asked_for_with_its_own_sampling_and_queue() -> None:
+    item = value_item(7, NODE, tag(), SystemClock())
+    asked = item.RequestedParameters
+    assert (asked.ClientHandle, asked.SamplingInterval, asked.QueueSize) == (7, 250.0, 40)
+    assert asked.Filter.Trigger == ua.DataChangeTrigger.StatusValueTimestamp
+    assert asked.Filter.DeadbandType == ua.DeadbandType.None_
 
 
-def test_values_keep_order_status_bits_and_the_100_ns_digit() -> None:
-    rows: list[Row] = []
-    values = [
-        ua.DataValue(ua.Variant(1.5), ua.StatusCode(0xFFFF_FFFF), AT, AT),
-        ua.DataValue(ua.Variant("text"), ua.StatusCode(0), AT, None),
-        ua.DataValue(ua.Variant(None), ua.StatusCode(0x808C0000), None, AT),
-    ]
-    subscription(rows)._on_publish(message(1, *values))
-    ticks = to_ticks(AT)
-    assert [row[:6] for row in rows] == [
-        (0, ticks, 1.5, None, 0xFFFF_FFFF, ticks),
-        (1, ticks, None, "text", 0, NO_TICKS),
-        (2, ticks, None, None, 0x808C0000, ticks),
-    ]
+@pytest.mark.parametrize(
+    ("deadband", "kind"),
+    [(Deadband(0.5, False), ua.DeadbandType.Absolute), (Deadband(2.0, True), ua.DeadbandType.Percent)],
+)
+def test_a_deadband_is_the_servers_to_apply(deadband: Deadband, kind: ua.DeadbandType) -> None:
+    asked = value_item(0, NODE, tag(deadband=deadband), SystemClock()).RequestedParameters.Filter
+    assert (asked.DeadbandType, asked.DeadbandValue) == (kind, deadband.value)
+    assert asked.Trigger == ua.DataChangeTrigger.StatusValue
 
 
-def test_a_keep_alive_between_messages_is_no_gap() -> None:
-    live = subscription([])
-    value = ua.DataValue(ua.Variant(1.0), ua.StatusCode(0), AT, AT)
-    for result in (message(1, value), message(2), message(2, value)):
-        live._on_publish(result)
-    with pytest.raises(TimeoutError):
-        asyncio.run(watch_briefly(live))
+def test_a_server_that_refuses_the_filter_is_asked_without() -> None:
+    assert value_item(0, NODE, tag(), SystemClock(), has_filter=False).RequestedParameters.Filter is None
 
 
-def test_a_lost_notification_ends_the_session() -> None:
-    live = subscription([])
-    value = ua.DataValue(ua.Variant(1.0), ua.StatusCode(0), AT, AT)
-    live._on_publish(message(1, value))
-    live._on_publish(message(3, value))
-    with pytest.raises(SessionLostError, match="3 came where 2 was expected"):
-        asyncio.run(watch_briefly(live))
-
-
-def test_a_subscription_the_server_ended_ends_the_session() -> None:
-    live = subscription([])
-    live._on_publish(message(1, status=ua.StatusCodes.BadTimeout))
-    with pytest.raises(SessionLostError, match="ended the subscription"):
-        asyncio.run(watch_briefly(live))
+def test_events_have_a_handle_that_no_tag_has() -> None:
+    item = event_item(ua.EventFilter())
+    assert item.RequestedParameters.ClientHandle == EVENTS_HANDLE
+    assert item.ItemToMonitor.AttributeId == ua.AttributeIds.EventNotifier

@@ -1,0 +1,332 @@
+"""Publish requests, several at a time, and what their answers mean: order, loss, what is acknowledged.
+
+asyncua keeps the session, its security and its services; of its Publish loop nothing is used, because that
+has a single request outstanding, does not look at sequence numbers and acknowledges what nobody has kept yet.
+Here a message is acknowledged once it is sealed: until then the server keeps it and can send it again.
+
+A message that is missing is waited for a little, for answers may overtake each other; then it is asked for
+again (Republish). What the server no longer has is told to the subscriber before anything after it is handed
+on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from asyncua import ua
+
+from ingestion.collector.notifications import NotificationMessage, read_publish_answer, read_republish_answer
+from ingestion.collector.sequences import EARLY_LIMIT, SequenceOrder, distance, following
+from ingestion.collector.session import SessionLostError
+
+if TYPE_CHECKING:
+    from asyncua import Client
+
+    from ingestion.collector.notifications import PublishAnswer
+
+# A request that fails at once is not repeated at once.
+FAULT_PAUSE_S = 0.2
+# Missing messages that are asked for one by one; a longer hole is left to history.
+REPUBLISH_LIMIT = 500
+_SESSION_GONE = frozenset(
+    (
+        ua.StatusCodes.BadSessionIdInvalid,
+        ua.StatusCodes.BadSessionClosed,
+        ua.StatusCodes.BadSessionNotActivated,
+        ua.StatusCodes.BadSecureChannelIdInvalid,
+        ua.StatusCodes.BadSecureChannelClosed,
+        ua.StatusCodes.BadNoSubscription,
+        ua.StatusCodes.BadSubscriptionIdInvalid,
+        ua.StatusCodes.BadServerHalted,
+        ua.StatusCodes.BadShutdown,
+    )
+)
+_log = logging.getLogger(__name__)
+
+
+class Subscriber(Protocol):
+    """Whom a subscription's messages are for."""
+
+    def take(self, message: NotificationMessage) -> None:
+        """A message that holds something, in order."""
+
+    def lose(self, reason: str) -> None:
+        """Messages before the next one that is taken are gone for good."""
+
+
+class Taken(Protocol):
+    """How far points and events have come: taken in, and safe on the disk."""
+
+    def taken(self) -> tuple[int, ...]:
+        """How many points and events were ever taken in."""
+
+    def sealed(self) -> tuple[int, ...]:
+        """How many of them are sealed."""
+
+
+class SubscriptionFlow:
+    """One subscription's messages: their order, and which of them may be acknowledged.
+
+    It outlives a connection: on the next one the server may still have the subscription.
+    """
+
+    def __init__(self, subscription_id: int, subscriber: Subscriber, silence_s: float) -> None:
+        self.subscription_id = subscription_id
+        self.subscriber = subscriber
+        self.order: SequenceOrder[NotificationMessage] = SequenceOrder()
+        self.silence_s = silence_s
+        self.heard_at = time.monotonic()
+        self.available: tuple[int, ...] = ()
+        self.unsealed: deque[tuple[int, tuple[int, ...]]] = (
+            deque()
+        )  # sequence number, what must be sealed for it
+        self.repair: asyncio.Task[None] | None = None
+        self.ended: str | None = None
+        self.given_up: list[int] = []  # lost for good, and not told yet
+
+
+class Counts:
+    """What happened to messages since the start, for the status."""
+
+    def __init__(self) -> None:
+        self.messages = self.reordered = self.republished = self.lost = self.malformed = 0
+
+
+class Publishing:
+    """Keeps Publish requests at the server and hands messages on in order.
+
+    Args:
+        client: a connected client.
+        taken: says when a message is safe.
+        requests: how many requests wait at the server.
+        reorder_wait_s: how long an early message waits for those before it.
+        counts: kept over connections.
+    """
+
+    def __init__(
+        self, client: Client, taken: Taken, *, requests: int, reorder_wait_s: float, counts: Counts
+    ) -> None:
+        self._client = client
+        self._taken = taken
+        self._requests = requests
+        self._reorder_wait_s = reorder_wait_s
+        self._counts = counts
+        self._flows: dict[int, SubscriptionFlow] = {}
+        self._acknowledge: deque[tuple[int, int]] = deque()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._begun = asyncio.Event()  # without a subscription there is nothing to ask for
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def add(self, flow: SubscriptionFlow) -> None:
+        """Hand the messages of a subscription to its subscriber from now on."""
+        flow.heard_at = time.monotonic()
+        self._flows[flow.subscription_id] = flow
+        self._begun.set()
+        self._repair_if_due(flow)
+
+    def catch_up(self, flow: SubscriptionFlow, available: tuple[int, ...]) -> None:
+        """The server says which messages it holds for a subscription taken over: ask for those not had."""
+        flow.available = available
+        newer = [number for number in available if distance(flow.order.expected, number) >= 0]
+        if newer:
+            last = max(newer, key=lambda number: distance(flow.order.expected, number))
+            self._know_before(flow, following(last))
+
+    def pause(self, is_paused: bool) -> None:
+        """Ask for nothing more, or go on asking."""
+        if is_paused:
+            self._may_read.clear()
+            return
+        for flow in self._flows.values():
+            flow.heard_at = time.monotonic()
+        self._may_read.set()
+
+    async def run(self) -> None:
+        """Publish until something ends it.
+
+        Raises:
+            SessionLostError: session, subscription or connection is gone, or the server is silent.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._requests):
+                    group.create_task(self._ask_on(is_last=number == 0))
+                group.create_task(self._watch())
+                group.create_task(self._raise_failure())
+        finally:
+            for flow in self._flows.values():
+                if flow.repair is not None:
+                    flow.repair.cancel()
+                    flow.repair = None
+
+    async def _ask_on(self, *, is_last: bool) -> None:
+        await self._begun.wait()
+        while True:
+            await self._may_read.wait()
+            try:
+                answer = await self._ask()
+            except ua.UaStatusCodeError as error:
+                if error.code == ua.StatusCodes.BadTooManyPublishRequests and not is_last:
+                    return  # the server takes fewer at a time
+                _raise_if_gone(error)
+                await asyncio.sleep(FAULT_PAUSE_S)
+            except ua.UaError as error:
+                # Its number is unknown, so the next message or keep-alive shows that it is missing.
+                self._counts.malformed += 1
+                _log.warning("answer to Publish: %s", error)
+                await asyncio.sleep(FAULT_PAUSE_S)
+            else:
+                self._handle(answer)
+
+    async def _ask(self) -> PublishAnswer:
+        request = ua.PublishRequest()
+        sent = self._acknowledgements()
+        request.Parameters.SubscriptionAcknowledgements = [
+            ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=number)
+            for subscription, number in sent
+        ]
+        try:
+            data = await _protocol(self._client).send_request(request, timeout=0)
+        except ua.UaStatusCodeError:
+            self._acknowledge.extendleft(reversed(sent))
+            raise
+        return read_publish_answer(data)
+
+    def _acknowledgements(self) -> list[tuple[int, int]]:
+        sealed = self._taken.sealed()
+        for flow in self._flows.values():
+            while flow.unsealed and _is_within(flow.unsealed[0][1], sealed):
+                self._acknowledge.append((flow.subscription_id, flow.unsealed.popleft()[0]))
+        due = list(self._acknowledge)
+        self._acknowledge.clear()
+        return due
+
+    def _handle(self, answer: PublishAnswer) -> None:
+        flow = self._flows.get(answer.subscription_id)
+        if flow is None:
+            _log.info("a message of subscription %d, which is none of ours", answer.subscription_id)
+            return
+        flow.heard_at = time.monotonic()
+        flow.available = answer.available_sequences
+        message = answer.message
+        if message.is_keep_alive:
+            self._know_before(flow, message.sequence)
+        else:
+            self._counts.messages += 1
+            self._offer(flow, message)
+
+    def _offer(self, flow: SubscriptionFlow, message: NotificationMessage) -> None:
+        early = flow.order.early
+        step = flow.order.offer(message.sequence, message)
+        self._counts.reordered += flow.order.early > early
+        if step.is_break:
+            self._tell_loss(flow, f"numbers broke off before {message.sequence}")
+        self._hand_on(flow, step.ready)
+        self._repair_if_due(flow)
+
+    def _know_before(self, flow: SubscriptionFlow, number: int) -> None:
+        step = flow.order.know_before(number)
+        if step.is_break:
+            self._tell_loss(flow, f"numbers broke off before {number}")
+            self._hand_on(flow, step.ready)
+        self._repair_if_due(flow)
+
+    def _hand_on(self, flow: SubscriptionFlow, messages: list[NotificationMessage]) -> None:
+        if messages:
+            self._tell_given_up(flow)
+        for message in messages:
+            flow.subscriber.take(message)
+            flow.unsealed.append((message.sequence, self._taken.taken()))
+            if message.status_change is not None and message.status_change & 0x8000_0000:
+                flow.ended = f"the server ended the subscription: 0x{message.status_change:08X}"
+
+    def _tell_loss(self, flow: SubscriptionFlow, reason: str) -> None:
+        self._counts.lost += 1
+        _log.warning("subscription %d: %s", flow.subscription_id, reason)
+        flow.subscriber.lose(f"subscription {flow.subscription_id}: {reason}")
+
+    def _repair_if_due(self, flow: SubscriptionFlow) -> None:
+        if flow.order.is_whole or (flow.repair is not None and not flow.repair.done()):
+            return
+        flow.repair = asyncio.create_task(self._repair(flow))
+        flow.repair.add_done_callback(self._note_failure)
+
+    async def _repair(self, flow: SubscriptionFlow) -> None:
+        """Wait for what may be on its way; fetch what is missing, and give up what cannot be fetched."""
+        await asyncio.sleep(self._reorder_wait_s)
+        asked = 0
+        while numbers := flow.order.missing(1):
+            number = numbers[0]
+            is_there = not flow.available or number in flow.available
+            may_ask = is_there and asked < REPUBLISH_LIMIT and flow.order.early < EARLY_LIMIT
+            asked += 1
+            message = await self._republish(flow, number) if may_ask else None
+            if message is not None:
+                self._counts.republished += 1
+                self._offer(flow, message)
+            elif number == flow.order.expected:  # it may have come while it was asked for
+                flow.given_up.append(number)
+                self._hand_on(flow, flow.order.skip(number))
+        self._tell_given_up(flow)
+
+    def _tell_given_up(self, flow: SubscriptionFlow) -> None:
+        numbers, flow.given_up = flow.given_up, []
+        if numbers:
+            self._counts.lost += len(numbers) - 1
+            self._tell_loss(flow, f"notifications {numbers[0]} to {numbers[-1]} were lost on the way")
+
+    async def _republish(self, flow: SubscriptionFlow, number: int) -> NotificationMessage | None:
+        request = ua.RepublishRequest()
+        request.Parameters.SubscriptionId = flow.subscription_id
+        request.Parameters.RetransmitSequenceNumber = number
+        try:
+            message = read_republish_answer(await _protocol(self._client).send_request(request))
+        except ua.UaStatusCodeError as error:
+            _raise_if_gone(error)
+            return None
+        except ua.UaError:
+            self._counts.malformed += 1
+            return None
+        return message if message.sequence == number and not message.is_keep_alive else None
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _raise_failure(self) -> None:
+        await self._failed
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            for flow in self._flows.values():
+                if flow.ended:
+                    raise SessionLostError(flow.ended)
+                silent_s = time.monotonic() - flow.heard_at
+                if self._may_read.is_set() and silent_s > flow.silence_s:
+                    msg = f"the server has published nothing for {silent_s:.0f} s, not even a sign of life"
+                    raise SessionLostError(msg)
+
+
+def _is_within(needed: tuple[int, ...], sealed: tuple[int, ...]) -> bool:
+    return all(need <= have for need, have in zip(needed, sealed, strict=True))
+
+
+def _protocol(client: Client) -> Any:
+    protocol = client.uaclient.protocol
+    if protocol is None:
+        msg = "the connection is closed"
+        raise ConnectionError(msg)
+    return protocol
+
+
+def _raise_if_gone(error: ua.UaStatusCodeError) -> None:
+    if error.code in _SESSION_GONE:
+        msg = f"the server no longer knows session or subscription: {type(error).__name__}"
+        raise SessionLostError(msg) from error
