@@ -1,0 +1,1 @@
+"""Values a client CPU second of HistoryRead, beside node-opcua and asyncua."""
