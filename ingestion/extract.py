@@ -29,7 +29,7 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
         lake.errors.LeaseHeldError: another process extracts the same table now.
     """
     contract = system.contract(table)
-    if system.kind is SystemKind.OPCUA:
+    if system.kind.is_stream:
         msg = f"{contract.name} comes through the gateway; run `chemlink land`, nothing pulls it"
         raise PermanentError(msg)
     # The tables of a workbook system are fed by the same files, so they share one lease.

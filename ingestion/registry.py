@@ -29,9 +29,16 @@ class SystemKind(StrEnum):
     """How a system is read."""
 
     OPCUA = "opcua"
+    MQTT = "mqtt"
+    HJ212 = "hj212"
     SQL = "sql"
     WORKBOOK = "workbook"
     REGISTER = "register"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the collector reads it and it comes through the gateway, so that nothing here asks it."""
+        return self in (SystemKind.OPCUA, SystemKind.MQTT, SystemKind.HJ212)
 
 
 class _Strict(BaseModel):

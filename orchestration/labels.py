@@ -16,6 +16,8 @@ from ingestion.registry import SystemKind, SystemSpec
 
 SYSTEM_KINDS: Mapping[SystemKind, frozenset[str]] = {
     SystemKind.OPCUA: frozenset({"opcua", "deltalake"}),
+    SystemKind.MQTT: frozenset({"mqtt", "deltalake"}),
+    SystemKind.HJ212: frozenset({"hj212", "deltalake"}),
     SystemKind.SQL: frozenset({"postgres", "deltalake"}),
     SystemKind.WORKBOOK: frozenset({"excel", "deltalake"}),
     SystemKind.REGISTER: frozenset({"csv", "deltalake"}),

@@ -15,7 +15,7 @@ from typing import Any
 from contracts.model import Contract
 from exports.endpoints import EndpointSpec, load_endpoints
 from exports.reports import ReportSpec, reports_from_manifest
-from ingestion.registry import SystemKind, SystemSpec, load_registry
+from ingestion.registry import SystemSpec, load_registry
 from orchestration.settings import Settings
 from orchestration.site import SettingsError
 
@@ -40,12 +40,12 @@ class Location:
     @property
     def stream_systems(self) -> list[SystemSpec]:
         """Systems that the collector reads."""
-        return [system for system in self.systems if system.kind is SystemKind.OPCUA]
+        return [system for system in self.systems if system.kind.is_stream]
 
     @property
     def extracted_systems(self) -> list[SystemSpec]:
         """Systems that are read by extracts: databases, workbooks, registers."""
-        return [system for system in self.systems if system.kind is not SystemKind.OPCUA]
+        return [system for system in self.systems if not system.kind.is_stream]
 
     @property
     def contracts(self) -> dict[str, Contract]:

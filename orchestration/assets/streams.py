@@ -8,10 +8,16 @@ from __future__ import annotations
 import dagster as dg
 
 from contracts.model import Contract
-from ingestion.registry import SystemSpec
+from ingestion.registry import SystemKind, SystemSpec
 from orchestration.labels import SYSTEM_KINDS, bilingual, system_tags, table_description, table_metadata, team
 from orchestration.location import Location
 from orchestration.partitions import plant_days
+
+_DEVICES = {
+    SystemKind.OPCUA: (" OPC UA 服务器", "an OPC UA server"),
+    SystemKind.MQTT: (" MQTT 服务器", "an MQTT broker"),
+    SystemKind.HJ212: (" HJ 212 仪表与数采仪", "instruments and data loggers that speak HJ 212"),
+}
 
 
 def stream_name(contract: Contract) -> str:
@@ -44,13 +50,13 @@ def _device(system: SystemSpec) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=["device", system.system_id],
         description=bilingual(
-            f"{system.label_zh}：生产控制区内的 OPC UA 服务器，由采集器读取，业务区不得反向连接（10.3）。",
-            f"{system.label_en}: an OPC UA server in the control zone, read by the collector; nothing in the "
-            "business zone connects back (10.3).",
+            f"{system.label_zh}：生产控制区内的{_DEVICES[system.kind][0]}，由采集器读取，业务区不得反向连接（10.3）。",
+            f"{system.label_en}: {_DEVICES[system.kind][1]} in the control zone, read by the collector; "
+            "nothing in the business zone connects back (10.3).",
         ),
         group_name=system.system_id,
         owners=[team(system.owner)],
-        kinds={"opcua"},
+        kinds={str(system.kind)},
         tags=system_tags(system),
     )
 

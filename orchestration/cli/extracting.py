@@ -35,7 +35,7 @@ def extract(
     from uuid import uuid4
 
     from ingestion.extract import extract_table
-    from ingestion.registry import SystemKind, load_registry
+    from ingestion.registry import load_registry
     from orchestration.services import extract_context, state_store
     from orchestration.settings import load_settings
 
@@ -43,7 +43,7 @@ def extract(
     known = {
         contract.name: (system, contract.table)
         for system in load_registry(settings.site_dir)
-        if system.kind is not SystemKind.OPCUA
+        if not system.kind.is_stream
         for contract in system.tables
     }
     if table not in known:
