@@ -11,14 +11,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from ingestion import landing_state
+from ingestion.gateway.heartbeat_files import HeartbeatFiles
+from ingestion.gateway.links import announced, note_heartbeat, refresh_silence
 from ingestion.gateway.quarantine import Quarantine
 from ingestion.gateway.receiver import Arrivals, Receiver, VerifiedSegment
 from ingestion.hot_rules import HotRules, store_observations
 from ingestion.landing_commit import land_batch, raw_table, stored_tag_rules, without_landed
+from ingestion.landing_gaps import OpenGaps
 from ingestion.landing_spec import Landed, LandingReport, LandingSpec, ReadSegment
 from lake import tables
 from lake.errors import LeaseHeldError
@@ -56,6 +60,7 @@ def run_landing(spec: LandingSpec, stop: threading.Event) -> None:
             next_beat = time.monotonic() + _BEAT_EVERY_S
             with spec.state.begin() as connection:
                 beat(connection, PROCESS, detail=f"{report.rows} rows, {report.gaps} new gaps")
+                refresh_silence(connection, now=spec.clock.now(), real_now=datetime.now(UTC))
         if not report.did_something:
             stop.wait(spec.poll_s)
     landing.look(commit_all=True)
@@ -72,6 +77,8 @@ class Landing:
         self._spec = spec
         self._receiver = Receiver(spec.inbox, spec.verify_key, gap_wait_s=spec.gap_wait_s)
         self._quarantine = Quarantine(spec.inbox.parent / "quarantine")
+        self._heartbeats = HeartbeatFiles(spec.inbox, spec.verify_key, self._quarantine)
+        self._gaps = OpenGaps()
         self._gathered: dict[tuple[str, int], ReadSegment] = {}
         self._gathering_since: dict[str, float] = {}
         self._positions: dict[str, int] = {}
@@ -107,17 +114,25 @@ class Landing:
         return report
 
     def _arrivals(self) -> Arrivals:
+        heard, refused = self._heartbeats.changed()
+        if heard:
+            with self._spec.state.begin() as connection:
+                for heartbeat in heard:
+                    note_heartbeat(connection, heartbeat, arrived_at=datetime.now(UTC))
         with self._spec.state.read() as connection:
             positions = landing_state.positions(connection)
-            gaps = landing_state.open_gaps(connection)
+            gaps = self._gaps.read(connection, positions)
             landed_at = landing_state.last_landed(connection)
+            sent = announced(connection)
         for folder in self._spec.inbox.glob("*.*"):
             # A stream the state store does not know: begun now, or the store was lost and Delta knows better.
             if folder.name not in positions and folder.is_dir():
                 table = raw_table(self._spec.lake, folder.name)
                 positions[folder.name] = tables.transaction_version(table, folder.name) or 0
         self._positions = positions
-        return self._receiver.ready(positions, gaps, landed_at)
+        arrivals = self._receiver.ready(positions, gaps, landed_at, sent)
+        arrivals.quarantined += refused
+        return arrivals
 
     def _record(self, arrivals: Arrivals, report: LandingReport) -> None:
         """Gaps and refusals are durable before anything moves past them."""
@@ -127,6 +142,8 @@ class Landing:
             return
         now = self._spec.clock.now()
         gaps = without_landed(self._spec.lake, arrivals.gaps)
+        if gaps:
+            self._gaps.forget()
         with self._spec.state.begin() as connection:
             report.gaps = landing_state.record_gaps(connection, gaps, now=now)
             for refused in arrivals.quarantined:

@@ -53,7 +53,7 @@ def verify_segment(path: Path, verify_key: Ed25519PublicKey) -> Manifest:
     Raises:
         SegmentError: the leaf class says what is wrong, the message names the file.
     """
-    manifest = signed_manifest(_read_plain(path, MANIFEST_LIMIT_BYTES), path, verify_key)
+    manifest = signed_manifest(read_plain(path, MANIFEST_LIMIT_BYTES), path, verify_key)
     _require_place(manifest, path.parent.name, path.name)
     read_payload(manifest, path)
     return manifest
@@ -111,7 +111,7 @@ def read_payload(manifest: Manifest, path: Path) -> bytes:
     """
     payload = path.with_suffix(".parquet")
     try:
-        content = _read_plain(payload, PAYLOAD_LIMIT_BYTES)
+        content = read_plain(payload, PAYLOAD_LIMIT_BYTES)
     except SegmentTornError as error:
         msg = f"{error}; the manifest arrived without its payload"
         raise SegmentTornError(msg) from error
@@ -162,8 +162,12 @@ def read_table(path: Path) -> pa.Table:
     return decode_rows(manifest, read_payload(manifest, path))
 
 
-def _read_plain(path: Path, limit: int) -> bytes:
-    """The bytes of a plain file: a pipe would block for ever, a link may lead anywhere."""
+def read_plain(path: Path, limit: int) -> bytes:
+    """The bytes of a plain file: a pipe would block for ever, a link may lead anywhere.
+
+    Raises:
+        SegmentTornError: there is none, or it is longer than `limit`.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
