@@ -13,6 +13,7 @@ from orchestration.checks.agreement import agreement_checks
 from orchestration.checks.contracts import contract_checks
 from orchestration.checks.delivery import delivery_checks
 from orchestration.checks.gates import gate_checks
+from orchestration.checks.links import link_checks
 from orchestration.dbt_resource import dbt_resource
 from orchestration.jobs import phase_jobs
 from orchestration.location import Location
@@ -25,7 +26,7 @@ def build_definitions(location: Location) -> dg.Definitions:
     """The asset graph of one site, from device to receipt."""
     models = model_assets(location)
     gates = gate_checks(location)
-    afterwards = [*delivery_checks(location), *agreement_checks(location)]
+    afterwards = [*delivery_checks(location), *agreement_checks(location), *link_checks(location)]
     tick = tick_job(location.settings)
     return dg.Definitions(
         assets=[

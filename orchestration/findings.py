@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from exports.endpoints import EndpointSpec
+from ingestion.gateway.links import SILENT, announced, silence_findings
 from lake import tables
 from lake.findings import Finding, close_absent, open_finding
 from lake.state import StateStore
@@ -95,10 +97,19 @@ def open_gaps(_location: Location, state: StateStore) -> list[Finding]:
         rows = connection.execute(
             select(gaps.c.stream, gaps.c.sequence).where(gaps.c.refilled_at_utc.is_(None))
         ).all()
+        sent = announced(connection)
     missing: dict[str, list[int]] = {}
     for stream, sequence in rows:
-        missing.setdefault(stream, []).append(sequence)
+        # What the sender itself says is still to come is late, not lost.
+        if stream not in sent or not any(first <= sequence <= last for first, last in sent[stream].waiting):
+            missing.setdefault(stream, []).append(sequence)
     return [_gap(stream, sorted(numbers)) for stream, numbers in sorted(missing.items())]
+
+
+def silent_links(_location: Location, state: StateStore) -> list[Finding]:
+    """Senders behind the gateway that are not heard; landing tells of them too, this look when it stands."""
+    with state.read() as connection:
+        return silence_findings(connection, datetime.now(UTC))
 
 
 def authority_of(endpoint: EndpointSpec) -> str:
@@ -111,6 +122,7 @@ LOOKS: Sequence[Look] = (
     Look("unmapped_code", unmapped_codes),
     Look("missing_endpoint", missing_endpoints),
     Look("stream_gap", open_gaps),
+    Look(SILENT, silent_links),
     Look("device_problem", device_problems),
     Look("silent_area", silent_areas),
     Look("unguarded_link", unguarded_links),

@@ -30,6 +30,12 @@ MIRRORED = (
     MirroredTable(state_tables.streams, "ops_streams", "数据流位置", "How far each stream has landed"),
     MirroredTable(state_tables.gaps, "ops_gaps", "缺失数据段", "Missing segments, refilled or not"),
     MirroredTable(
+        state_tables.gateway_links,
+        "ops_gateway_links",
+        "网闸链路：心跳、时延、丢包、修复与缺段",
+        "Gateway links: heartbeat, lag, loss, repair and missing segments",
+    ),
+    MirroredTable(
         state_tables.latest_values, "ops_latest_values", "各位号最新值", "The last value of each tag"
     ),
     MirroredTable(

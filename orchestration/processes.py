@@ -35,6 +35,8 @@ def process_specs(settings: Settings) -> list[ProcessSpec]:
         command = _chemlink("collect", "--config", str(config))
         specs.append(ProcessSpec("collect", command, "采集", "collector"))
     site = ("--site", str(settings.site_dir))
+    if settings.site.gateway_udp is not None:
+        specs.append(ProcessSpec("receive", _chemlink("receive", *site), "网闸接收", "gateway receiver"))
     specs += [
         ProcessSpec("land", _chemlink("land", *site), "入湖", "landing"),
         ProcessSpec("dispatch", _chemlink("dispatch", *site), "上报发送", "dispatcher"),

@@ -7,7 +7,7 @@ import threading
 
 from orchestration.location import load_location
 from orchestration.proving import log_key_path
-from orchestration.services import export_site, landing_spec, state_store
+from orchestration.services import export_site, landing_spec, receiving_spec, state_store
 from orchestration.settings import Settings
 
 DRAIN_S = 60.0
@@ -27,6 +27,15 @@ def land(settings: Settings, *, once: bool) -> str:
         f"{report.rows} rows landed 行已入湖, {report.gaps} segments missing 缺段, "
         f"{report.quarantined} files refused 拒收文件"
     )
+
+
+def receive(settings: Settings) -> str:
+    """Receive what comes over a bare diode until told to stop; returns what to tell."""
+    from ingestion.gateway.receiving import run_receiving
+
+    with state_store(settings) as state:
+        run_receiving(receiving_spec(settings, state), stop_signal())
+    return "receiver ended 接收已停止"
 
 
 def dispatch(settings: Settings, *, once: bool) -> str:

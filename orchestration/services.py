@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 from lake.state import StateStore, open_state
 from orchestration.settings import Settings
+from orchestration.site import SettingsError
 
 if TYPE_CHECKING:
     from exports.site import ExportSite
     from ingestion.context import ExtractContext
+    from ingestion.gateway.receiving import ReceivingSpec
     from ingestion.landing_spec import LandingSpec
+
+RECEIVER_KEY_NAME = "gateway_receiver.pem"
 
 
 @contextmanager
@@ -57,6 +61,34 @@ def landing_spec(settings: Settings, state: StateStore) -> LandingSpec:
         clock=settings.clock,
         zone=settings.zone,
         outlets=read_outlets(settings.site_dir / "registers", on=today),
+    )
+
+
+def receiving_spec(settings: Settings, state: StateStore) -> ReceivingSpec:
+    """What the UDP receiver must be told.
+
+    Raises:
+        SettingsError: the site names no UDP gateway.
+    """
+    from ingestion.gateway.receiving import ReceivingSpec
+    from protocols.keys import load_box_key, load_verify_key
+
+    udp = settings.site.gateway_udp
+    if udp is None:
+        msg = f"{settings.site_dir / 'site.yml'} names no gateway_udp; write `gateway_udp: {{port: 47100}}`"
+        raise SettingsError(msg)
+    gateway, pki = settings.var / "gateway", settings.site_dir / "pki"
+    box_key = pki / RECEIVER_KEY_NAME
+    return ReceivingSpec(
+        host=udp.host,
+        port=udp.port,
+        sender_host=udp.sender_host,
+        inbox=gateway / "inbox",
+        quota_bytes=int(udp.quota_gib * 2**30),
+        links_dir=gateway / "links",
+        verify_key=load_verify_key(pki / "gateway_verify.pem"),
+        box_key=load_box_key(box_key) if box_key.is_file() else None,
+        state=state,
     )
 
 

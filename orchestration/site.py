@@ -18,6 +18,24 @@ class SettingsError(ValueError):
     """The site directory or its settings cannot be used; the message says what to correct."""
 
 
+class GatewayUdpSpec(BaseModel):
+    """The receiving end of a bare diode; the file drop needs none.
+
+    Attributes:
+        host: the address to listen on: the diode's network only.
+        port: the port.
+        sender_host: take datagrams from this address only.
+        quota_gib: how much may wait in the inbox for landing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="0.0.0.0", min_length=1)  # noqa: S104 - one way: nothing answers on it
+    port: int = Field(ge=1, le=65535)
+    sender_host: str | None = None
+    quota_gib: float = Field(default=20.0, gt=0)
+
+
 class SiteSpec(BaseModel):
     """One plant, as its `site.yml` describes it."""
 
@@ -35,6 +53,7 @@ class SiteSpec(BaseModel):
     first_date: date
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     state_url: str | None = None
+    gateway_udp: GatewayUdpSpec | None = None
 
     @field_validator("zone")
     @classmethod

@@ -11,6 +11,7 @@ from orchestration.cli import (
     catalog,
     contract,
     control_zone,
+    diode,
     evidence,
     exits,
     extracting,
@@ -53,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (site, processes, control_zone, readers, evidence, reports, extracting):
+for module in (site, processes, diode, control_zone, readers, evidence, reports, extracting):
     module.register(app)
 app.add_typer(contract.app, name="contract")
 app.add_typer(contract.docs_app, name="docs")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
+from ingestion.gateway.links import links
 from lake.findings import open_findings
 from lake.state import StateStore, from_utc_text
 from lake.state_tables import gaps, streams
@@ -21,6 +22,7 @@ LAG_LIMIT = timedelta(minutes=10)
 def examine_flow(location: Location, state: StateStore) -> Iterator[Diagnosis]:
     """Streams in, reports out, findings between."""
     yield from _streams(location, state)
+    yield from _links(state)
     yield from _gaps(state)
     yield from _overdue(location, state)
     yield from _findings(state)
@@ -51,6 +53,36 @@ def _streams(location: Location, state: StateStore) -> Iterator[Diagnosis]:
                 (f"滞后 {_minutes(lag)} 分钟", f"{_minutes(lag)} min behind"),
                 ("检查采集器与入湖进程", "check the collector and landing"),
             )
+
+
+def _links(state: StateStore) -> Iterator[Diagnosis]:
+    """Each sender behind the gateway: heard or silent, what waits there, what the way loses."""
+    now = datetime.now(UTC)
+    with state.read() as connection:
+        found = links(connection)
+    for link in found:
+        subject, row, silent = f"gateway {link.link_id}", link.row, link.silent_for(now)
+        if silent is not None:
+            yield wrong(
+                subject,
+                (f"{_minutes(silent)} 分钟没有心跳", f"no heartbeat for {_minutes(silent)} min"),
+                (
+                    "检查控制区采集进程、网闸设备与线缆；数据在控制区保存，恢复后自动补传",
+                    "check the collector, the gateway and its cables; data waits there and follows by itself",
+                ),
+            )
+            continue
+        loss = 0.0 if row["loss_rate"] is None else row["loss_rate"]
+        lag, backlog, missing = (
+            row["lag_s"] or 0.0,
+            row["backlog_segments"] or 0,
+            row["segments_missing"] or 0,
+        )
+        yield well(
+            subject,
+            f"{row['transport']}：时延 {lag:.1f} 秒，待补传 {backlog} 段，丢包 {loss:.2%}，缺 {missing} 段",
+            f"{row['transport']}: lag {lag:.1f} s, backlog {backlog}, loss {loss:.2%}, missing {missing}",
+        )
 
 
 def _gaps(state: StateStore) -> Iterator[Diagnosis]:
