@@ -16,8 +16,10 @@ COLUMNS = (
     "tag_id", "node_id", "label_zh", "label_en", "unit", "range_low", "range_high", "data_type",
     "sampling_ms", "queue_size", "area", "equipment_id", "has_history",
 )  # fmt: skip
+# The names of an enumeration's values, for people: `0=run; 1=maintain`. The collector sends the number.
+STATES_COLUMN = "states"
 # A table may leave these out, or leave them empty for most tags.
-OPTIONAL_COLUMNS = ("deadband", "publishing_ms", "aggregate")
+OPTIONAL_COLUMNS = ("deadband", "publishing_ms", "aggregate", STATES_COLUMN)
 _AGGREGATE = re.compile(r"(?P<name>[A-Z][A-Za-z]+) (?P<seconds>\d+(?:\.\d+)?)s")
 _NODE_ID = re.compile(r"(?:nsu=(?P<uri>[^;]+);)?(?P<rest>(?:i=\d+|[sgb]=.+))", re.DOTALL)
 

@@ -1,27 +1,25 @@
-"""What the control-zone engineer does with a collector that stands still: make its keys, send segments again.
+"""The control-zone engineer's commands: the collector, and what is done while it stands still.
 
 Imports what the collector imports and nothing of the platform: it runs where that is not installed.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from orchestration.cli import collecting
 from orchestration.cli.exits import ExitCode
-from orchestration.cli.options import JsonOption
+from orchestration.cli.options import ConfigOption, JsonOption
 from orchestration.cli.output import print_json, say
 
 GROUP = "Control zone 控制区"
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The collector's own configuration 采集器配置文件.")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
+    app.add_typer(collecting.app, name="collect", rich_help_panel=GROUP)
     app.command(rich_help_panel=GROUP)(keys)
     app.command(rich_help_panel=GROUP)(resend)
 

@@ -14,3 +14,6 @@ SiteOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts 以 JSON 输出.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The collector's own configuration 采集器配置文件.")
+]

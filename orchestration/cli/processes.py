@@ -1,8 +1,7 @@
-"""The processes of a site: each alone (`collect`, `land`, `dispatch`), or together (`up`, `down`)."""
+"""The processes of a site: each alone (`land`, `dispatch`), or together (`up`, `down`)."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,27 +19,12 @@ OnlyOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
-    app.command(rich_help_panel=GROUP)(collect)
     app.command(rich_help_panel=GROUP)(land)
     app.command(rich_help_panel=GROUP)(dispatch)
     app.command(rich_help_panel=GROUP)(up)
     app.command(rich_help_panel=GROUP)(down)
     app.command(rich_help_panel=GROUP)(status)
     app.command(hidden=True)(supervise)
-
-
-def collect(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The collector's own configuration 采集器配置文件.")
-    ],
-) -> None:
-    """Collect from OPC UA servers into sealed segments (control zone).
-
-    采集 OPC UA 数据并封装为数据段（生产控制区）。
-    """
-    from ingestion.collector.run import main as run
-
-    run(config)
 
 
 def land(

@@ -54,7 +54,7 @@ def test_every_command_says_what_it_does_in_both_languages(path):
 def test_the_expected_commands_are_there():
     wanted = {
         "init",
-        "collect",
+        "keys",
         "land",
         "dispatch",
         "up",
@@ -68,6 +68,9 @@ def test_the_expected_commands_are_there():
     wanted |= {"coverage", "findings", "ledger", "verify"}
     assert wanted <= {path[0] for path in ALL}
     assert {
+        ("collect", "discover"),
+        ("collect", "check"),
+        *(("collect", "trust", name) for name in ("list", "show", "accept", "remove")),
         ("contract", "check"),
         ("contract", "template"),
         ("docs", "build"),
@@ -87,10 +90,22 @@ def test_help_is_quick_and_imports_nothing_of_the_platform():
     assert time.process_time() - began < 0.5
 
 
-def test_collect_imports_nothing_of_the_platform():
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["collect"],
+        ["collect", "check"],
+        ["collect", "discover", "--server", "a"],
+        ["collect", "trust", "list"],
+        ["keys"],
+    ],
+    ids=" ".join,
+)
+def test_the_control_zone_s_commands_import_nothing_of_the_platform(words):
+    words = [*words, "--config", "no-such-collector.yml"]
     code = (
-        "import sys, pathlib\nfrom orchestration.cli.processes import collect\n"
-        "try: collect(pathlib.Path('no-such-collector.yml'))\nexcept Exception as error: print(error)\n"
+        "import sys\nfrom orchestration.cli import app\n"
+        f"try: app({words!r})\nexcept Exception as error: print(error)\n"
         f"print([name for name in {NOT_IN_COLLECTOR!r} if name in sys.modules], file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -40,7 +40,8 @@ def parse(words: list[str]) -> None:
         Exception: no such command, or not these options and arguments.
     """
     command, info = typer.main.get_command(app), None
-    while hasattr(command, "commands"):
+    # A group may do something by itself, when options follow it at once.
+    while hasattr(command, "commands") and not (info and words and words[0].startswith("-")):
         info = type(command).context_class(command, parent=info, info_name="chemlink")
         name, found, words = command.resolve_command(info, words)
         assert found is not None, name

@@ -1,0 +1,122 @@
+"""The control-zone engineer's commands as he gives them: check, trust, discover, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.cli.exits import ExitCode
+from tests.fakes import opcua_catalogue, opcua_history
+from tests.fakes.opcua_history import SYSTEM, Source
+
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """What each command said, one after another, on a site whose server is not trusted at first."""
+    site = tmp_path_factory.mktemp("control_zone")
+    port = opcua_history.free_port()
+    config = opcua_history.make_site(site, port, Source((), 0, 1, 0), gateway={"drop_dir": "drop"})
+    heading = (site / "tags.csv").read_text(encoding="utf-8")
+    row = "{tag},nsu=urn:chemlink:test;s={tag},液位,level,%,0,100,double,50,1000,area,,{history}\n"
+    rows = [row.format(tag="T101.LEVEL", history="true"), row.format(tag="W001", history="true")]
+    (site / "tags.csv").write_text(heading + "".join([*rows, row.format(tag="NOWHERE", history="false")]))
+    trusted = site / "pki" / "trusted"
+    for path in trusted.glob("*.der"):
+        path.unlink()
+
+    async def ask(*words: str) -> Run:
+        command = [sys.executable, "-m", "orchestration.cli", "collect", *words, "--config", str(config)]
+        return await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    async def scenario() -> dict[str, Run]:
+        said = {}
+        async with opcua_catalogue.serve(site, port):
+            said["refused"] = await ask("discover", "--server", SYSTEM)
+            said["list"] = await ask("trust", "list", "--json")
+            (server,) = [one for one in json.loads(said["list"].stdout) if one["state"] == "rejected"]
+            mark = server["fingerprint"][:12]
+            said["accept"] = await ask("trust", "accept", mark)
+            said["show"] = await ask("trust", "show", mark)
+            said["check"] = await ask("check", "--json")
+            said["discover"] = await ask("discover", "--server", SYSTEM, "--json")
+        said["away"] = await ask("check")
+        said["remove"] = await ask("trust", "remove", mark, "--json")
+        said["unknown"] = await ask("trust", "accept", "ffffffff")
+        said["nobody"] = await ask("discover", "--server", "nobody")
+        return said
+
+    return asyncio.run(scenario())
+
+
+def checks(run: Run) -> dict[str, dict[str, Any]]:
+    return {one["subject"]: one for one in json.loads(run.stdout)}
+
+
+def test_a_server_that_is_not_trusted_is_refused_and_the_message_says_what_to_do(
+    told: dict[str, Run],
+) -> None:
+    assert told["refused"].returncode == ExitCode.FAILURE
+    assert "chemlink collect trust accept" in told["refused"].stderr
+    assert "Traceback" not in told["refused"].stderr
+
+
+def test_the_trust_list_names_state_subject_fingerprint_and_days_left(told: dict[str, Run]) -> None:
+    listed = json.loads(told["list"].stdout)
+    assert [one["state"] for one in listed] == ["own", "rejected"]
+    assert all(len(one["fingerprint"]) == 64 and one["days_left"] > 0 and one["subject"] for one in listed)
+
+
+def test_accept_moves_and_remove_moves_back(told: dict[str, Run]) -> None:
+    assert told["accept"].returncode == ExitCode.OK
+    assert "trusted 受信" in told["show"].stdout
+    assert json.loads(told["remove"].stdout)["state"] == "rejected"
+    assert told["unknown"].returncode == ExitCode.USAGE
+    assert "ffffffff" in told["unknown"].stderr
+
+
+def test_the_check_finds_what_is_well_and_each_tag_that_is_not(told: dict[str, Run]) -> None:
+    found = checks(told["check"])
+    assert told["check"].returncode == ExitCode.PROBLEMS
+    levels = {subject.split(" ")[0]: one["level"] for subject, one in found.items()}
+    assert levels["server"] == levels["clock"] == levels["gateway"] == levels["signing"] == "ok"
+    tags = found[f"tags 点表 {SYSTEM}"]
+    assert tags["level"] == "error"
+    assert "NOWHERE (BadNodeIdUnknown)" in tags["found_en"]
+    history = found[f"history 历史 {SYSTEM}"]
+    assert "W001" in history["found_en"]
+    assert all(one["remedy_zh"] and one["remedy_en"] for one in found.values() if one["level"] != "ok")
+
+
+def test_the_check_of_a_server_that_is_away_says_so(told: dict[str, Run]) -> None:
+    assert told["away"].returncode == ExitCode.PROBLEMS
+    assert f"✗ server 服务器 {SYSTEM}" in told["away"].stdout
+
+
+def test_discover_writes_a_proposal_beside_the_table_and_names_the_absent(told: dict[str, Run]) -> None:
+    found = json.loads(told["discover"].stdout)
+    assert told["discover"].returncode == ExitCode.PROBLEMS
+    assert found["absent"] == ["NOWHERE"]
+    written = Path(found["output"])
+    assert written.name == "tags.proposal.csv"
+    assert len(written.read_text(encoding="utf-8").splitlines()) == 1 + found["kept"] + len(
+        found["additions"]
+    )
+    assert told["nobody"].returncode == ExitCode.USAGE
+    assert SYSTEM in told["nobody"].stderr
+
+
+def test_collect_without_a_configuration_is_wrong_usage() -> None:
+    command = [sys.executable, "-m", "orchestration.cli", "collect"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == ExitCode.USAGE
+    assert "--config" in ran.stderr
