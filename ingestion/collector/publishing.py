@@ -222,7 +222,7 @@ class Publishing:
 
     def _offer(self, flow: SubscriptionFlow, message: NotificationMessage) -> None:
         early = flow.order.early
-        step = flow.order.offer(message.sequence, message)
+        step = flow.order.offer(message.sequence, message, message.published_ticks)
         self._counts.reordered += flow.order.early > early
         if step.is_break:
             self._tell_loss(flow, f"numbers broke off before {message.sequence}")

@@ -7,7 +7,6 @@ comes early waits here for those before it, until its owner has fetched them or 
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -60,9 +59,9 @@ class SequenceOrder(Generic[Item]):
     def __init__(self, expected: int = FIRST) -> None:
         self.expected = expected
         self.repeats = 0
-        self._early: dict[int, Item] = {}
+        self._early: dict[int, tuple[int, Item]] = {}
         self._until = expected  # all messages before it are known to exist
-        self._taken: deque[int] = deque(maxlen=_REMEMBERED)
+        self._taken: dict[int, int] = {}  # the last ones, with their stamps
 
     @property
     def is_whole(self) -> bool:
@@ -74,17 +73,24 @@ class SequenceOrder(Generic[Item]):
         """How many messages wait for one before them."""
         return len(self._early)
 
-    def offer(self, number: int, item: Item) -> Step[Item]:
-        """Take a message, new or fetched again."""
+    def offer(self, number: int, item: Item, stamp: int = 0) -> Step[Item]:
+        """Take a message, new or fetched again.
+
+        Args:
+            number: its sequence number.
+            item: the message.
+            stamp: tells it from another one that has the same number, as its publish time does.
+        """
         if number == 0:  # no number at all: it can be taken, and stands for none of those awaited
             return Step([item])
         ahead = distance(self.expected, number)
-        if number in self._early or (ahead < 0 and number in self._taken):
+        is_repeat = number in self._early if ahead >= 0 else self._taken.get(number) == stamp
+        if is_repeat:
             self.repeats += 1
             return Step()
         if ahead < 0 or ahead > JUMP_LIMIT:
-            return self._begin_anew(number, item)
-        self._early[number] = item
+            return self._begin_anew(number, item, stamp)
+        self._early[number] = stamp, item
         self.know_before(following(number))
         return Step(self._advance())
 
@@ -119,21 +125,28 @@ class SequenceOrder(Generic[Item]):
     def _advance(self) -> list[Item]:
         ready = []
         while self.expected in self._early:
-            ready.append(self._early.pop(self.expected))
-            self._taken.append(self.expected)
+            stamp, item = self._early.pop(self.expected)
+            ready.append(item)
+            self._remember(self.expected, stamp)
             self.expected = following(self.expected)
         return ready
 
-    def _begin_anew(self, number: int, item: Item) -> Step[Item]:
+    def _remember(self, number: int, stamp: int) -> None:
+        self._taken.pop(number, None)
+        self._taken[number] = stamp
+        if len(self._taken) > _REMEMBERED:
+            self._taken.pop(next(iter(self._taken)))
+
+    def _begin_anew(self, number: int, item: Item, stamp: int) -> Step[Item]:
         ready = [*self._flush(), item]
-        self._taken.append(number)
+        self._taken.clear()  # they were numbered otherwise
+        self._remember(number, stamp)
         self.expected = self._until = following(number)
         return Step(ready, is_break=True)
 
     def _flush(self) -> list[Item]:
         """The messages that waited, in order, though others before them never came."""
         numbers = sorted(self._early, key=lambda early: distance(self.expected, early))
-        self._taken.extend(numbers)
-        ready = [self._early.pop(number) for number in numbers]
+        ready = [self._early.pop(number)[1] for number in numbers]
         self.expected = self._until
         return ready
