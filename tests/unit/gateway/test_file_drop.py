@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.gateway.file_drop import FileDrop
+from ingestion.gateway.quarantine import Quarantine
 from ingestion.gateway.receiver import Arrivals, Gap, Receiver
 from ingestion.gateway.sender import Sender
 from protocols.points import POINTS
@@ -230,6 +231,18 @@ def test_an_inbox_on_another_disk_is_cleared_of_bad_files_too(
     (refused,) = receiver(tmp_path / "in").ready({}).quarantined
     assert refused.kept_as.is_file()
     assert list((tmp_path / "in" / STREAM).iterdir()) == []
+
+
+def test_rubbish_without_end_does_not_fill_the_quarantine(tmp_path: Path) -> None:
+    kept = Quarantine(tmp_path / "quarantine", limit_bytes=10_000, limit_files=12)
+    for number in range(30):
+        path = tmp_path / f"rubbish{number}"
+        path.write_bytes(b"x" * (100 if number < 20 else 4_000))
+        last = kept.take(path, "rubbish").kept_as
+        files = list((tmp_path / "quarantine").iterdir())
+        assert len(files) <= 12
+        assert sum(file.stat().st_size for file in files) < 15_000
+        assert last.exists()
 
 
 def test_a_hostile_folder_or_link_is_quarantined_unread(tmp_path: Path) -> None:
