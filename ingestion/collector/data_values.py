@@ -1,7 +1,7 @@
 """Arrays of DataValues from their bytes to columns, without a Python object a value.
 
 Neighbours mostly share one layout (mask and scalar type), so a run of them is one NumPy record array. Where
-layouts alternate, a walk finds where each value begins and every layout is then gathered at once. Only what
+layouts alternate, it is found out where each run begins, and every layout is then gathered at once. Only what
 has no fixed size (strings, arrays, structures, …) is read value by value.
 
 The same reader serves a history page (DataValue) and a notification (MonitoredItemNotification: a client
@@ -28,6 +28,7 @@ from ingestion.collector.variants import (
     HAS_VALUE,
     NULL,
     BoundedBuffer,
+    read_byte_string,
     read_variant,
     refuse_malformed,
 )
@@ -45,9 +46,11 @@ _SCALARS = {
     1: "u1", 2: "i1", 3: "u1", 4: "<i2", 5: "<u2", 6: "<i4", 7: "<u4", 8: "<i8", 9: "<u8",
     10: "<f4", 11: "<f8",
 }  # fmt: skip
-_BOOLEAN, _WIDE_INTEGERS = 1, (8, 9)
-# Looking at a run all at once costs as much as walking so many values.
-_SHORT_RUN, _LONGEST_WALK = 64, 4096
+_BOOLEAN, _WIDE_INTEGERS, _STRING = 1, (8, 9), 12
+# How far to look ahead for values of the same layout, and how much further each time all were.
+_FIRST_LOOK, _LOOK_FURTHER = 32, 16
+# In place of a layout: a value of no fixed size, read already.
+_READ = -1
 _FIELDS = (
     (HAS_STATUS, "status", "<u4", "I"),
     (HAS_SOURCE, "source", "<i8", "q"),
@@ -96,6 +99,12 @@ def _record(mask: int, kind: int, lead: int) -> np.dtype[Any] | None:
     return np.dtype(parts)
 
 
+def _layout_record(layout: int, lead: int) -> np.dtype[Any]:
+    record = _record(layout >> 8, layout & 0xFF, lead)
+    assert record is not None
+    return record
+
+
 @cache
 def _sizes(lead: int) -> list[bytes]:
     """By mask and Variant encoding byte: the bytes of a value with its handle, 0 when they vary."""
@@ -114,12 +123,19 @@ def _tail(mask: int) -> tuple[struct.Struct, tuple[str, ...]]:
     return struct.Struct("<" + "".join(code for _, code in present)), tuple(name for name, _ in present)
 
 
+def _read_value(data: BoundedBuffer) -> Any:
+    if data.copy(1).read(1)[0] != _STRING:
+        return read_variant(data).Value
+    data.skip(1)  # strings are the most common of them
+    text = read_byte_string(data)
+    return None if text is None else text.decode(errors="surrogateescape")
+
+
 class _Reading:
     """One array being read: columns that fill up, and the place that is reached."""
 
     def __init__(self, body: bytes, position: int, count: int, lead: int) -> None:
         self._body, self.position, self._count, self._lead = body, position, count, lead
-        self._done = 0
         self.handles = np.zeros(count, np.int64)
         self._ticks = np.full(count, NO_TICKS)
         self._numbers = np.zeros(count)
@@ -137,78 +153,82 @@ class _Reading:
         return Page(ticks, self._numbers, self._has_number, texts, self._statuses, self._server_ticks)
 
     def read(self) -> None:
-        """Read all: runs at once while they are long, a walk where they are not."""
-        patience = _SHORT_RUN
-        while self._done < self._count:
-            if self._read_run() >= _SHORT_RUN:
-                patience = _SHORT_RUN
-            else:
-                self._walk(min(patience, self._count - self._done))
-                patience = min(patience * 2, _LONGEST_WALK)
+        """Read all: find where runs of one layout begin, then take each layout's records at once."""
+        starts, counts, layouts = self._locate()
+        if self.position > len(self._body):
+            msg = f"the values end after {len(self._body)} bytes, before the last of {self._count}"
+            raise ua.UaError(msg)
+        if len(starts) == 1 and layouts[0] != _READ:
+            self._fill(slice(None), self._records(layouts[0], starts[0], counts[0]), layouts[0])
+        elif starts:
+            self._fill_runs(*(np.array(column, np.int64) for column in (starts, counts, layouts)))
 
-    def _read_run(self) -> int:
-        """Read the values from here on that share one layout; how many there are."""
-        mask, kind = self._look(self.position)
-        record = _record(mask & _MASK_BITS, kind, self._lead)
-        if record is None:
-            return 0
-        most = min(self._count - self._done, (len(self._body) - self.position) // record.itemsize)
-        window = _SHORT_RUN
-        while True:
-            looked = min(window, most)
-            records = np.frombuffer(self._body, record, looked, self.position)
-            alike = records["mask"] == mask
-            if mask & HAS_VALUE:
-                alike &= records["kind"] == kind
-            # Behind the first other one records no longer lie where this layout looks for them.
-            found = looked if alike.all() else int(alike.argmin())
-            if found < looked or looked == most:
-                break
-            window *= 16
-        self._fill(slice(self._done, self._done + found), records[:found], kind)
-        self._done += found
-        self.position += found * record.itemsize
-        return found
-
-    def _walk(self, limit: int) -> None:
-        """Read so many values from here on, whatever their layouts."""
+    def _locate(self) -> tuple[list[int], list[int], list[int]]:
+        """By run: where it begins, its length and its layout; a value of no fixed size is read and marked."""
         body, lead, sizes, position = self._body, self._lead, _sizes(self._lead), self.position
         starts: list[int] = []
-        for index in range(self._done, self._done + limit):
+        counts: list[int] = []
+        layouts: list[int] = []
+        index, count, before = 0, self._count, None
+        while index < count:
             mask = body[position + lead] & _MASK_BITS
-            size = sizes[mask][body[position + lead + 1] if mask & HAS_VALUE else NULL]
-            if size:
-                starts.append(position)
-                position += size
-            else:
-                starts.append(-1)
+            kind = body[position + lead + 1] if mask & HAS_VALUE else NULL
+            size, layout, number = sizes[mask][kind], mask << 8 | kind, 1
+            starts.append(position)
+            if not size:
+                layout = _READ
                 position = self._read_single(index, position)
-        if position > len(body):
-            msg = f"the values end after {len(body)} bytes, before the last of {self._count}"
-            raise ua.UaError(msg)
-        self._gather(np.array(starts, np.int64))
-        self._done += limit
+            elif layout == before or not index:
+                # Where neighbours differ, looking ahead would cost more than it saves.
+                number = self._alike(position + lead, size, min(count - index, _FIRST_LOOK), count - index)
+            layouts.append(layout)
+            counts.append(number)
+            position += number * size
+            index += number
+            before = layout
         self.position = position
+        return starts, counts, layouts
 
-    def _gather(self, starts: npt.NDArray[np.int64]) -> None:
-        """Fill in the values that begin at `starts` (-1: read already), all of one layout at once."""
-        raw = np.frombuffer(self._body, np.uint8)
-        fixed = np.flatnonzero(starts >= 0)
-        places = starts[fixed] + self._lead
-        masks = raw[places] & _MASK_BITS
-        kinds = np.where(masks & HAS_VALUE, raw[np.minimum(places + 1, len(raw) - 1)], NULL)
-        layouts = masks.astype(np.int64) << 8 | kinds
+    def _alike(self, place: int, size: int, looked: int, most: int) -> int:
+        """How many values from one on share its layout, its mask being at `place`."""
+        body = self._body
+        mask, kind = body[place : place + 1], body[place + 1 : place + 2]
+        while True:
+            stop = place + (looked - 1) * size + 1
+            masks = body[place:stop:size]
+            found = looked if masks == mask * looked else len(masks) - len(masks.lstrip(mask))
+            if mask[0] & HAS_VALUE:
+                kinds = body[place + 1 : place + 1 + (found - 1) * size + 1 : size]
+                found = found if kinds == kind * found else len(kinds) - len(kinds.lstrip(kind))
+            if found < looked or looked == most:
+                return found
+            looked = min(looked * _LOOK_FURTHER, most)
+
+    def _fill_runs(
+        self, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], layouts: npt.NDArray[np.int64]
+    ) -> None:
         order = np.argsort(layouts, kind="stable")
-        bounds = np.flatnonzero(np.diff(layouts[order])) + 1
-        for group in np.split(order, bounds) if len(order) else ():
-            mask, kind = divmod(int(layouts[group[0]]), 256)
-            record = _record(mask, kind, self._lead)
-            assert record is not None
-            places = starts[fixed[group], None] + np.arange(record.itemsize)
-            self._fill(fixed[group] + self._done, raw[places].view(record)[:, 0], kind)
+        begins = np.cumsum(counts) - counts
+        for group in np.split(order, np.flatnonzero(np.diff(layouts[order])) + 1):
+            layout = int(layouts[group[0]])
+            if layout == _READ:
+                continue
+            lengths = counts[group]
+            within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            size = _layout_record(layout, self._lead).itemsize
+            places = np.repeat(starts[group], lengths) + within * size
+            where = np.repeat(begins[group], lengths) + within
+            self._fill(where, self._records(layout)[places], layout)
 
-    def _fill(self, where: Any, records: Records, kind: int) -> None:
-        names = records.dtype.names or ()
+    def _records(self, layout: int, start: int = 0, count: int | None = None) -> Records:
+        """A layout's records: `count` one after another, or one that begins at every byte there is."""
+        record = _layout_record(layout, self._lead)
+        if count is not None:
+            return np.frombuffer(self._body, record, count, start)
+        return np.ndarray((len(self._body) - record.itemsize + 1,), record, self._body, 0, (1,))
+
+    def _fill(self, where: Any, records: Records, layout: int) -> None:
+        names, kind = records.dtype.names or (), layout & 0xFF
         if self._lead:
             self.handles[where] = records["handle"]
         if "value" in names:
@@ -236,7 +256,7 @@ class _Reading:
         if self._lead:
             self.handles[index] = int.from_bytes(data.read(self._lead), "little")
         mask = data.read(1)[0]
-        number, text = split_value(read_variant(data).Value) if mask & HAS_VALUE else (None, None)
+        number, text = split_value(_read_value(data)) if mask & HAS_VALUE else (None, None)
         form, names = _tail(mask & _MASK_BITS)
         rest = dict(zip(names, form.unpack(data.read(form.size)), strict=True))
         if number is not None:
@@ -247,14 +267,3 @@ class _Reading:
         self._ticks[index] = rest.get("source", NO_TICKS)
         self._server_ticks[index] = rest.get("server", NO_TICKS)
         return len(self._body) - len(data)
-
-    def _look(self, position: int) -> tuple[int, int]:
-        """Mask and Variant encoding byte of the value at a position."""
-        place = position + self._lead
-        if place >= len(self._body):
-            msg = f"the values end after {len(self._body)} bytes, {self._count - self._done} are missing"
-            raise ua.UaError(msg)
-        mask = self._body[place]
-        if not mask & HAS_VALUE:
-            return mask, NULL
-        return mask, self._body[place + 1] if place + 1 < len(self._body) else NULL
