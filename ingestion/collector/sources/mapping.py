@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -33,7 +33,11 @@ Pointer = Annotated[str, AfterValidator(_pointer)]
 
 
 def _zone(text: str) -> str:
-    ZoneInfo(text)
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        msg = f"there is no time zone {text!r}; expected one like Asia/Shanghai"
+        raise ValueError(msg) from error
     return text
 
 
