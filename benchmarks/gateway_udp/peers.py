@@ -48,7 +48,7 @@ def pydiode(link: OneWayLink, data: Path, redundancy: int) -> PeerCrossing | Non
         began = time.monotonic()
         sender = subprocess.Popen(
             link.in_sender(
-                ["taskset", "-c", "0", command, "send", *options, SENDER_ADDRESS, RECEIVER_ADDRESS]
+                ["taskset", "-c", "0", command, "send", *options, RECEIVER_ADDRESS, SENDER_ADDRESS]
             ),
             stdin=source,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The UDP gateway over a namespace link of MTU 1500 whose return is cut: what crosses, how fast, what is said.
+"""The UDP gateway over a namespace link of MTU 1500 whose return is cut: what crosses and how fast.
 
 Sender and receiver each run on a core of their own. `payload_mb_s` is by the clock; `payload_mb_per_cpu_s` is
 by the CPU time of the slower end, which a machine busy with other things does not change.
