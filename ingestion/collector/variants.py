@@ -28,11 +28,13 @@ HAS_VALUE, HAS_STATUS, HAS_SOURCE, HAS_SERVER, HAS_SOURCE_PICO, HAS_SERVER_PICO 
 NULL, EXTENSION_OBJECT, DATA_VALUE, VARIANT, DIAGNOSTIC = 0, 22, 23, 24, 25
 # Part 6 §5.1.5 asks decoders for at least 100 levels.
 MAX_DEPTH = 100
+_XML = 2
+_UNKNOWN_LENGTH = b"\xff\xff\xff\xff"
 _IS_ARRAY, _HAS_DIMENSIONS, _TYPE_BITS = 0x80, 0x40, 0x3F
 _DIAGNOSTIC_NUMBERS = ((1, "SymbolicId"), (2, "NamespaceURI"), (8, "Locale"), (4, "LocalizedText"))
 # A structure may hold these, whose arrays asyncua makes as long as the sender claims.
 _UNBOUNDED = ("Variant", "DataValue", "ExtensionObject")
-_MALFORMED = (
+MALFORMED = (
     struct.error, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
 
@@ -65,7 +67,7 @@ def refuse_malformed(what: str) -> Iterator[None]:
     """Turn every way in which decoding can fail into `ua.UaError`, which a session treats as loss."""
     try:
         yield
-    except _MALFORMED as error:
+    except MALFORMED as error:
         msg = f"the bytes are no {what}: {error!r}"
         raise ua.UaError(msg) from error
 
@@ -134,7 +136,7 @@ def read_variant(data: BoundedBuffer, depth: int = 0) -> ua.Variant:
         value = _read_scalar(kind, data, depth)
         dimensions = _read_dimensions(data) if encoding & _HAS_DIMENSIONS else None
         return ua.Variant(value, kind, dimensions, is_array=False)
-    is_null = data.copy(4).read(4) == b"\xff\xff\xff\xff"
+    is_null = data.copy(4).read(4) == _UNKNOWN_LENGTH
     flat = [_read_scalar(kind, data, depth) for _ in range(read_count(data))]
     dimensions = _read_dimensions(data) if encoding & _HAS_DIMENSIONS else None
     value = None if is_null else _reshape(flat, dimensions)
@@ -149,7 +151,7 @@ def _read_scalar(kind: Any, data: BoundedBuffer, depth: int) -> Any:
     if kind.value == DIAGNOSTIC:
         return _read_diagnostic(data, depth + 1)
     if kind.value == EXTENSION_OBJECT:
-        return _structure(*read_extension_body(data))
+        return _read_structure(data)
     return unpack_uatype(kind, data)
 
 
@@ -197,9 +199,22 @@ def _reshape(flat: list[Any], dimensions: list[int] | None) -> list[Any]:
     return flat
 
 
-def _structure(kind: Any, body: bytes | None) -> Any:
+def _read_structure(data: BoundedBuffer) -> Any:
     """A structure of a known type, else its type and bytes."""
-    known = ua.extension_objects_by_typeid.get(kind)
+    kind = nodeid_from_binary(data)
+    encoding = data.read(1)[0]
+    if encoding > _XML:
+        msg = f"a structure encoded as {encoding}, expected 0 (none), 1 (binary) or 2 (XML)"
+        raise ua.UaError(msg)
+    known = ua.extension_objects_by_typeid.get(kind) if encoding != _XML else None
+    if encoding and kind.Identifier != 0 and data.copy(4).read(4) == _UNKNOWN_LENGTH:
+        # Old servers leave the length out: where such a structure ends, only its type can tell.
+        if known is None or not _is_bounded(known):
+            msg = f"a structure of type {kind.to_string()} without its length"
+            raise ua.UaError(msg)
+        data.skip(4)
+        return from_binary(known, data)
+    body = read_byte_string(data) if encoding else None
     if known is not None and body is not None and _is_bounded(known):
         try:
             with refuse_malformed(known.__name__):

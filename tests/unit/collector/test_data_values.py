@@ -194,6 +194,8 @@ def check_mutated(data: bytes) -> None:
     except ua.UaError:
         return  # the session treats it as loss and asks again
     found = [row for points in message.points for row in rows_of_points(points)]
+    if any('"TypeId"' in (row[3] or "") for row in found):
+        return  # a structure kept as its bytes, of which asyncua drops or misreads some
     try:
         with time_limit(2):
             expected = rows_of_asyncua(data)
