@@ -7,10 +7,17 @@ import shutil
 import socket
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -29,7 +36,7 @@ def find_mosquitto() -> str:
 
 
 class Broker:
-    """Mosquitto on a free port of this machine; its store survives `stop` and `kill`."""
+    """Mosquitto on a free port of this machine; it keeps sessions and messages over a `stop`."""
 
     def __init__(self, folder: Path, extra: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,9 +46,9 @@ class Broker:
             self.port = int(probe.getsockname()[1])
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
-            f"max_queued_messages 0\nuser root\nlog_type error\n{extra}"
+            f"listener {self.port} 127.0.0.1\n{extra}allow_anonymous true\n"
+            f"persistence true\npersistence_location {folder}/\n"
+            "max_queued_messages 0\nuser root\nlog_type error\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -89,3 +96,32 @@ class Publisher:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def make_tls(folder: Path) -> str:
+    """A CA, and certificates of the broker and of a client, in `folder`; Mosquitto's lines to demand them."""
+    now = datetime.now(UTC)
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test CA")])
+    for name in ("ca", "broker", "client"):
+        key = ca_key if name == "ca" else ec.generate_private_key(ec.SECP256R1())
+        subject = ca_name if name == "ca" else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = (
+            x509.CertificateBuilder(issuer_name=ca_name, subject_name=subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            )
+            .sign(ca_key, hashes.SHA256())
+        )
+        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / f"{name}.key").write_bytes(private)
+    return (
+        f"cafile {folder}/ca.pem\ncertfile {folder}/broker.pem\nkeyfile {folder}/broker.key\n"
+        "require_certificate true\nuse_identity_as_username true\n"
+    )

@@ -16,7 +16,7 @@ from ingestion.collector.run import run_collector
 from ingestion.collector.sources.sparkplug_messages import BAD_NO_COMMUNICATION
 from protocols.sparkplug import REBIRTH, DataType, decode_payload
 from tests.fakes.collector_sites import make_site, sealed, status, until
-from tests.fakes.mqtt_broker import Broker, Publisher
+from tests.fakes.mqtt_broker import Broker, Publisher, make_tls
 from tests.fakes.sparkplug_schema import Payload
 
 SYSTEM = "iot_test"
@@ -328,3 +328,25 @@ def test_a_birth_is_asked_for_only_where_the_site_allows_it(
     if asked:
         (metric,) = decode_payload(asked[0]).metrics
         assert (metric.name, metric.value(None)) == (REBIRTH, True)
+
+
+def test_tls_with_certificates_is_spoken_and_a_stranger_is_not_believed(tmp_path: Path) -> None:
+    demands = make_tls(tmp_path)
+    (tmp_path / "other").mkdir()
+    make_tls(tmp_path / "other")
+    own = {"certificate": "client.pem", "private_key": "client.key"}
+
+    async def scenario(broker: Broker) -> None:
+        config = make_config(tmp_path, broker, allow_plain_text=False, tls={"ca": "ca.pem", **own})
+        async with collecting(config):
+            assert status(tmp_path, SYSTEM)["url"].startswith("mqtts://")
+        config = make_config(tmp_path, broker, allow_plain_text=False, tls={"ca": "other/ca.pem", **own})
+        stop = asyncio.Event()
+        run = asyncio.create_task(run_collector(config, stop))
+        await until(lambda: status(tmp_path, SYSTEM).get("last_error"), "the broker is not believed")
+        assert not status(tmp_path, SYSTEM)["connected"]
+        stop.set()
+        await run
+
+    with Broker(tmp_path / "broker", demands) as broker:
+        asyncio.run(scenario(broker))
