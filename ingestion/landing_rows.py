@@ -34,7 +34,6 @@ STORAGE = {
     "events": Storage(sort_by=("event_at_utc", "event_at_100ns", "event_id")),
     "quarantine": Storage(sort_by=("observed_at_utc", "subject", "reason_code")),
 }
-_CONTROL_SYSTEM_KINDS = ("points", "alarms", "tags", "gaps")
 
 
 def raw_stream_schema(kind: str) -> pa.Schema:
@@ -42,15 +41,14 @@ def raw_stream_schema(kind: str) -> pa.Schema:
     return pa.schema([*SCHEMAS[kind], *STREAM_BOOKKEEPING])
 
 
-def create_stream_tables(lake: LakePaths, system_ids: Iterable[str]) -> None:
-    """Empty raw tables of streams that have not landed.
+def create_stream_tables(lake: LakePaths, streams: Iterable[tuple[str, str]]) -> None:
+    """Empty raw tables of streams that have not landed, each by its system and kind.
 
-    A site need not have every control system; models that look at all of them still find what they read.
+    A site need not have every system; models that look at all of them still find what they read.
     """
-    for system_id in system_ids:
-        for kind in _CONTROL_SYSTEM_KINDS:
-            path = lake.table("raw", f"raw_{system_id}__{kind}")
-            open_or_create(path, raw_stream_schema(kind), [PARTITION], STORAGE[kind])
+    for system_id, kind in streams:
+        path = lake.table("raw", f"raw_{system_id}__{kind}")
+        open_or_create(path, raw_stream_schema(kind), [PARTITION], STORAGE[kind])
 
 
 def raw_rows(

@@ -70,6 +70,11 @@ def unguarded_links(location: Location, _state: StateStore) -> list[Finding]:
     return list(judge_links(_rows(location, "marts", "dim_network_link"), today))
 
 
+def collection_gaps(location: Location, _state: StateStore) -> list[Finding]:
+    """Data lost before it reached a segment, as collectors tell; one finding a system and reason."""
+    return [_collection_gap(row) for row in _rows(location, "ops", "ops_open_gaps")]
+
+
 def judge_links(rows: Sequence[Mapping[str, Any]], today: date) -> Iterator[Finding]:
     """What is wrong with each link between the control zone and another on one day.
 
@@ -181,6 +186,42 @@ def _silent_area(row: Mapping[str, Any]) -> Finding:
         "或在 registers/areas.csv 中更正 is_live_data_needed",
         remedy_en="connect its instruments (`chemlink collect discover` proposes the tags), or correct "
         "is_live_data_needed in registers/areas.csv",
+    )
+
+
+_GAP_REASONS: Mapping[str, tuple[str, str]] = {
+    "not_watched": ("位号未被监视且没有历史", "the tags were not monitored and have no history"),
+    "notifications_lost": (
+        "服务器无法重发通知，位号没有历史",
+        "the server could not send notifications again",
+    ),
+    "queue_overflow": ("服务器队列溢出，位号没有历史", "the server's queues ran over"),
+    "history_failed": ("历史读取失败", "history cannot be read"),
+    "disk_full": ("采集端磁盘已满，停止读取", "the collector's disk was full and reading stood still"),
+    "segments_dropped": ("为腾出空间删除了数据段", "sealed segments were deleted to make room"),
+    "sequence_gap": ("边缘节点序号跳变", "an edge node's numbers jumped"),
+    "session_lost": ("消息代理丢失了会话", "the broker lost our session"),
+}
+
+
+def _collection_gap(row: Mapping[str, Any]) -> Finding:
+    reason = row["reason_code"]
+    zh, en = _GAP_REASONS.get(reason, (reason, reason))
+    hours = f"{row['missing_s'] / 3600:.2f}"
+    system_id, tag_id = row["system_id"], row["first_tag_id"]
+    begins, ends = row["first_from_at_utc"], row["last_until_at_utc"]
+    return Finding(
+        kind="collection_gap",
+        subject=f"{system_id}/{reason}",
+        severity="error",
+        cause_zh=f"{system_id} 有 {row['gap_count']} 处数据缺失未补齐（{zh}）：{row['tag_count']} 个位号，"
+        f"如 {tag_id}，合计 {hours} 小时，{begins} 至 {ends}",
+        cause_en=f"{system_id}: {row['gap_count']} gaps stay open ({en}): {row['tag_count']} tags such as "
+        f"{tag_id}, {hours} h in all, {begins} to {ends}",
+        remedy_zh="明细见 marts.fct_collection_gap；在控制区按 status.json 排除原因，"
+        "历史可读后缺口会自动关闭",
+        remedy_en="details are in marts.fct_collection_gap; remove the cause that status.json names in the "
+        "control zone: once history can be read, gaps close by themselves",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from orchestration.assets.absent import absent_assets
 from orchestration.assets.exports import export_assets
 from orchestration.assets.extracts import extract_assets
 from orchestration.assets.models import model_assets
@@ -31,6 +32,7 @@ def build_definitions(location: Location) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *stream_assets(location),
+            *absent_assets(location),
             *extract_assets(location),
             models,
             *operations_assets(location),

@@ -14,8 +14,9 @@ from typing import Any
 
 import dagster as dg
 
+from contracts.model import ExtractMode
 from ingestion.landing_rows import create_stream_tables
-from ingestion.registry import SystemKind, discover_systems
+from ingestion.registry import discover_systems
 from lake import tables
 from lake.state import StateStore
 from orchestration import jobs
@@ -112,7 +113,7 @@ def build_models(workshop: Workshop) -> PhaseReport:
     """Build and publish every model that does not stand on an unusable table."""
     report = PhaseReport(jobs.MODELS)
     settings = workshop.settings
-    create_stream_tables(settings.lake, stream_systems_of_the_product())
+    create_stream_tables(settings.lake, streams_of_the_product())
     keys = model_keys(workshop)
     first = first_touched_day(workshop.location, workshop.instance, jobs.MODELS)
     began = settings.clock.now().isoformat()
@@ -191,9 +192,14 @@ def model_keys(workshop: Workshop) -> list[dg.AssetKey]:
     return sorted(models - behind)
 
 
-def stream_systems_of_the_product() -> list[str]:
-    """Every control system that models look at, whether this site has it or not."""
-    return [system.system_id for system in discover_systems() if system.kind is SystemKind.OPCUA]
+def streams_of_the_product() -> list[tuple[str, str]]:
+    """Every stream that models may look at, by system and kind, whether this site has it or not."""
+    return [
+        (system.system_id, contract.table)
+        for system in discover_systems()
+        for contract in system.tables
+        if contract.mode is ExtractMode.STREAM
+    ]
 
 
 def absent_sources(location: Location) -> set[dg.AssetKey]:

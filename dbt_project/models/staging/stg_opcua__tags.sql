@@ -1,28 +1,27 @@
+{%- set systems = stream_systems() -%}
+
 with
-
-environment_tags as (
-
-    select * from {{ source('opcua_environment', 'raw_opcua_environment__tags') }}
-
-),
-
-production_tags as (
-
-    select * from {{ source('opcua_production', 'raw_opcua_production__tags') }}
-
-),
 
 tags as (
 
+    {% for system_id in systems %}
     select
-        'opcua_environment' as system_id,
-        environment_tags.*
-    from environment_tags
-    union all
-    select
-        'opcua_production' as system_id,
-        production_tags.*
-    from production_tags
+        '{{ system_id }}' as system_id,
+        tag_id,
+        label_zh,
+        label_en,
+        unit,
+        unit_on_server,
+        range_low,
+        range_high,
+        area,
+        equipment_id,
+        observed_at_utc,
+        _ingested_at_utc,
+        _sequence
+    from {{ source(system_id, 'raw_' ~ system_id ~ '__tags') }}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 

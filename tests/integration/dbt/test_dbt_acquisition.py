@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.fakes.dbt_lake import REGISTERS, DbtLake, read_register
 AT = datetime(2026, 11, 16, 4, tzinfo=UTC)
 DAY = date(2026, 11, 16)
 ACQUISITION_REGISTERS = ("areas", "devices", "network_segments", "network_links", "isolation_devices")
-SELECT = "+path:models/marts/acquisition +ops_device_problems +ops_silent_areas"
+SELECT = "+path:models/marts/acquisition +ops_device_problems +ops_silent_areas +ops_open_gaps"
 
 Row = dict[str, Any]
 
@@ -44,7 +44,53 @@ def point(tag_id: str, *, status_code: int = 0) -> Row:
     }
 
 
+def gap(tag_id: str | None, reason: str, second: int, **told: Any) -> Row:
+    begins = AT + timedelta(seconds=second)
+    row = {
+        "tag_id": tag_id,
+        "from_at_utc": begins,
+        "until_at_utc": begins,
+        "reason": reason,
+        "is_open": False,
+    }
+    return {**row, "observed_at_utc": begins, **told}
+
+
+def tell_gaps(lake: DbtLake) -> None:
+    """A failover of 9 s: history filled one tag's gap, the other stays."""
+    until = {"until_at_utc": AT + timedelta(seconds=9)}
+    filled = {"observed_at_utc": AT + timedelta(seconds=60)}
+    rows = [
+        gap(None, "session_began", -600, detail="opc.tcp://a"),
+        gap(None, "session_ended", 0, detail="opc.tcp://a ServiceLevel 0"),
+        gap("T101.LEVEL", "history_failed", 0, **until, is_open=True),
+        gap("T101.TEMP", "notifications_lost", 0, **until, is_open=True),
+        gap(None, "session_began", 9, detail="opc.tcp://b"),
+        gap("T101.LEVEL", "history_failed", 0, **until, **filled),
+    ]
+    lake.append_stream("raw_opcua_production__gaps", rows, at_column="from_at_utc", ingested_at=AT)
+
+
+def tell_events(lake: DbtLake) -> None:
+    """What a camera saw, twice delivered, and a step of a work centre."""
+    seen = {
+        "event_id": "E-1",
+        "source_name": "CAM-TANK01",
+        "event_type": "person_in_zone",
+        "event_at_utc": AT,
+        "event_at_100ns": 7,
+        "link": "https://video.plant.example/CAM-TANK01/20261116T120000",
+        "subject": "video/CAM-TANK01",
+        "arrived_at_utc": AT,
+    }
+    step = {**seen, "event_id": "E-2", "source_name": "R301", "event_type": "charging", "link": None}
+    for rows in ([seen, step], [seen]):
+        lake.append_stream("raw_iot_main__events", rows, at_column="event_at_utc", ingested_at=AT)
+
+
 def load(lake: DbtLake) -> None:
+    tell_gaps(lake)
+    tell_events(lake)
     for table in ACQUISITION_REGISTERS:
         name = f"raw_site_register__{table}"
         lake.append_changes(name, read_register(REGISTERS / f"{table}.csv", lake.contracts[name]))
@@ -144,3 +190,29 @@ def test_a_link_out_of_the_control_zone_lists_the_certificates_that_cover_it(lak
         ("L-RING-PLAT", "REF-0402-2023-0117", date(2025, 5, 16)),
         ("L-RING-PLAT", "REF-CCRC-2025-SP-0238", date(2030, 5, 16)),
     ]
+
+
+def test_a_failover_is_a_session_with_its_outage_and_what_it_lost(lake: DbtLake) -> None:
+    first, second = lake.query("select * from marts.fct_source_session order by began_at_utc")
+    assert (first["is_failover"], first["outage_s"], first["is_running"]) == (True, 9.0, False)
+    assert (first["lost_gap_count"], first["lost_tag_s"]) == (1, 9.0)
+    assert first["end_detail"] == "opc.tcp://a ServiceLevel 0"
+    assert (second["server_url"], second["is_running"], second["is_failover"]) == ("opc.tcp://b", True, False)
+
+
+def test_a_gap_told_as_filled_is_no_longer_open(lake: DbtLake) -> None:
+    rows = lake.query("select tag_id, is_open, missing_s from marts.fct_collection_gap order by tag_id")
+    assert [(row["tag_id"], row["is_open"], row["missing_s"]) for row in rows] == [
+        ("T101.LEVEL", False, 9.0),
+        ("T101.TEMP", True, 9.0),
+    ]
+    (row,) = lake.query("select * from ops.ops_open_gaps")
+    assert (row["reason_code"], row["gap_count"], row["missing_s"]) == ("notifications_lost", 1, 9.0)
+
+
+def test_what_a_camera_saw_is_linked_by_camera_and_time_and_no_execution_event(lake: DbtLake) -> None:
+    (row,) = lake.query("select * from marts.fct_video_event")
+    assert (row["camera_id"], row["area_id"], row["event_at_utc"]) == ("CAM-TANK01", "tank_farm", AT)
+    assert row["video_link"].endswith("CAM-TANK01/20261116T120000")
+    (step,) = lake.query("select system_id, event_type_code, area_id from marts.fct_execution_event")
+    assert tuple(step.values()) == ("iot_main", "charging", "workshop")

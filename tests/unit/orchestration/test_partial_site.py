@@ -13,7 +13,7 @@ from orchestration.cli import app
 from orchestration.dbt_manifest import build_manifest
 from orchestration.location import MANIFEST, load_location
 from orchestration.new_site import NewSite, make_site
-from orchestration.phases import Workshop, model_keys, stream_systems_of_the_product
+from orchestration.phases import Workshop, model_keys, streams_of_the_product
 from orchestration.services import state_store
 from orchestration.settings import load_settings
 
@@ -36,7 +36,7 @@ def test_a_site_without_one_control_system_still_builds_its_regulatory_tables(tm
     settings = load_settings(tmp_path / "site")
     for table in ("outlets", "outlet_points", "outlet_limits", "code_mappings"):
         CliRunner().invoke(app, ["extract", f"raw_site_register__{table}", "--site", str(tmp_path / "site")])
-    create_stream_tables(settings.lake, stream_systems_of_the_product())
+    create_stream_tables(settings.lake, streams_of_the_product())
     location = load_location(settings)
     with dg.DagsterInstance.ephemeral() as instance, state_store(settings) as state:
         found = model_keys(Workshop(location, build_definitions(location), instance, state))

@@ -6,8 +6,8 @@ with
 
 arrivals as (
 
-    select * from {{ ref('stg_opcua__tag_arrivals') }}
-    where {{ touched('plant_date', ref('stg_opcua__arrivals')) }}
+    select * from {{ ref('stg_collector__tag_arrivals') }}
+    where {{ touched('plant_date', ref('stg_collector__arrivals')) }}
 
 )
 

@@ -1,4 +1,4 @@
-{%- set systems = ['opcua_environment', 'opcua_production'] -%}
+{%- set systems = stream_systems() -%}
 
 -- Rows as received: a point that was read live and again from history counts twice, which presence does not mind.
 {% for system_id in systems %}

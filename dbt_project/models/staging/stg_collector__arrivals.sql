@@ -1,4 +1,4 @@
-{%- set systems = ['opcua_environment', 'opcua_production'] -%}
+{%- set systems = stream_systems() -%}
 
 -- Two columns of the raw tables are enough to know which days are touched.
 select
