@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ def make_site(site: Path, sources: list[dict[str, Any]], **changes: Any) -> Path
 def start(config: Path) -> subprocess.Popen[bytes]:
     """The collector as a process."""
     return subprocess.Popen([sys.executable, "-c", PROGRAM, str(config)])
+
+
+async def start_connected(config: Path, system_id: str) -> subprocess.Popen[bytes]:
+    """The collector as a process that has reached its source."""
+    since = datetime.now(UTC).isoformat()
+    process = start(config)
+
+    def is_connected() -> bool:
+        found = status(config.parent, system_id)
+        return bool(found) and found["connected"] and found["written_at_real_utc"] > since
+
+    await until(is_connected, "the collector is connected")
+    return process
 
 
 def sealed(site: Path, system_id: str, kind: str = "points") -> pa.Table:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.collector_sites import make_site, sealed, start, status, until
+from tests.fakes.collector_sites import make_site, sealed, start_connected, until
 from tests.fakes.hj212_logger import PW, Logger
 from tests.fakes.opcua_history import free_port
 
@@ -34,8 +34,7 @@ async def kill_repeatedly(site: Path, seed: int, kills: int) -> None:
     devices = [{"mn": logger.mn, "password_file": "pw.txt"} for logger in loggers]
     source = {"kind": "hj212", "system_id": SYSTEM, "host": "127.0.0.1", "port": port}
     config = make_site(site, [{**source, "peers": ["127.0.0.1"], "devices": devices}], seal_every_s=0.05)
-    process = start(config)
-    await until(lambda: status(site, SYSTEM).get("connected"), "it listens")
+    process = await start_connected(config, SYSTEM)
     sending = [asyncio.create_task(logger.send()) for logger in loggers]
     try:
         for _ in range(kills):
@@ -43,9 +42,8 @@ async def kill_repeatedly(site: Path, seed: int, kills: int) -> None:
             await asyncio.sleep(chance.uniform(0.05, 0.6))
             process.send_signal(signal.SIGKILL)
             process.wait()
-            process = start(config)
+            process = await start_connected(config, SYSTEM)
             await asyncio.gather(*measuring)
-            await asyncio.sleep(chance.uniform(0, 1.5))
         await until(lambda: not any(logger.waiting for logger in loggers), "all is answered", 120)
     finally:
         for task in sending:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fakes.collector_sites import make_site, sealed, start, status, until
+from tests.fakes.collector_sites import make_site, sealed, start_connected, until
 from tests.fakes.mqtt_broker import Broker, Publisher
 
 SYSTEM = "iot_test"
@@ -38,15 +38,14 @@ async def kill_repeatedly(site: Path, seed: int, kills: int) -> None:
         source |= {"client_id": "chemlink_test", "allow_plain_text": True, "mapping": "mapping.yml"}
         config = make_site(site, [source], seal_every_s=0.05)
         publisher = Publisher(broker.port)
-        process = start(config)
-        await until(lambda: status(site, SYSTEM).get("connected"), "the first connection")
+        process = await start_connected(config, SYSTEM)
         try:
             for kill in range(kills):
                 publishing = asyncio.create_task(asyncio.to_thread(publish, publisher, chance, kill, sent))
                 await asyncio.sleep(chance.uniform(0.05, 0.4))
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-                process = start(config)
+                process = await start_connected(config, SYSTEM)
                 await publishing
             await until(lambda: sent <= set(points(site)), "all is sealed", 60)
         finally:
