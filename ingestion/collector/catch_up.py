@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingestion.collector.clock_back import fill_behind
 from ingestion.collector.history import (
     HistoryError,
     HistoryRange,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from asyncua import ua
 
     from ingestion.collector.buffer import PointBuffer
+    from ingestion.collector.clock_back import SealedInstants
     from ingestion.collector.gaps import GapLog
     from ingestion.collector.history_troubles import HistoryTroubles, Hole
     from ingestion.collector.intake import Intake
@@ -50,6 +52,7 @@ class CollectionParts:
 
     Attributes:
         tag_ids: by tag position.
+        sealed: what stands in the sealed segments of points.
         start: where history begins for a tag never read, ticks; none: only what comes from now on.
     """
 
@@ -59,9 +62,14 @@ class CollectionParts:
     status: Status
     gaps: GapLog
     troubles: HistoryTroubles
+    sealed: SealedInstants
     settings: CollectorSettings
     start: int | None
     clock: Clock
+
+    def now_ticks(self) -> int:
+        """Plant time, ticks."""
+        return to_ticks(self.clock.now())
 
 
 class CatchUp:
@@ -93,6 +101,7 @@ class CatchUp:
         self._may_read = may_read
         # Tags whose history has nothing newer and has not met their first live point yet.
         self._waiting: dict[int, float] = {}
+        self._filling = asyncio.Lock()
 
     async def work(self) -> None:
         """Catch up the tags wanted, for ever. Run several for several calls at once."""
@@ -109,7 +118,7 @@ class CatchUp:
             for tag, read_at in list(self._waiting.items()):
                 if not self._intake.is_held(tag):
                     self._waiting.pop(tag)
-                elif self._has_met(tag):
+                elif self._has_met(tag) and not self._intake.went_back(tag):
                     self._waiting.pop(tag)
                     self._release(tag)
                 elif self._is_worth_reading(tag, read_at):
@@ -157,7 +166,11 @@ class CatchUp:
         return True
 
     def _mark(self, tag: int) -> int:
-        return self._parts.buffer.mark(tag) or (self._parts.start or 0)
+        """From where a tag is read; 0 when nothing is to be read."""
+        found = self._parts.buffer.mark(tag) or self._parts.start or 0
+        if not found and self._intake.has_lost(tag):
+            return self._intake.begun  # the first of what it was subscribed for was lost
+        return found
 
     async def _catch_up(self, batch: list[int]) -> None:
         """Read once from the marks to now, and judge each tag."""
@@ -171,11 +184,27 @@ class CatchUp:
             admitted[tag] += self._parts.buffer.admit_page(tag, page, self._now_us())
             await self._parts.sealing.wait_for_room()
             await self._may_read.wait()
+        behind: list[int] = []
         for tag, read in zip(batch, ranges, strict=True):
             if not self._intake.is_held(tag):
                 continue
             is_over = self._intake.generation(tag) == generations[tag] and not admitted[tag]
-            self._judge(tag, read.error, began, is_over=is_over)
+            if is_over and read.error is None and self._intake.went_back(tag):
+                behind.append(tag)
+            else:
+                self._judge(tag, read.error, began, is_over=is_over)
+        await self._fill_behind(behind, began)
+
+    async def _fill_behind(self, behind: list[int], began: float) -> None:
+        """The tags whose server's clock went back, once the historian has had its time."""
+        settled = [tag for tag in behind if self._is_settled(tag, began)]
+        self._waiting.update({tag: began for tag in behind if tag not in settled})
+        async with self._filling:  # one after another: each must see what the last one admitted
+            due = [tag for tag in settled if self._intake.went_back(tag)]
+            errors = await fill_behind(due, self._reader, self._node_ids, self._parts, self._intake)
+        for tag, error in errors.items():
+            if self._intake.is_held(tag):
+                self._judge(tag, error, began, is_over=False)
 
     def _judge(self, tag: int, error: HistoryError | None, began: float, *, is_over: bool) -> None:
         if isinstance(error, HistoryStalledError) and (not is_over or self._has_met(tag)):

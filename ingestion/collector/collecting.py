@@ -16,7 +16,7 @@ from ingestion.collector.publishing import Publishing
 from ingestion.collector.session import SessionDroppedError, SessionLostError
 from ingestion.collector.subscription import LiveSubscriptions, Receivers
 from ingestion.collector.tag_stream import ServerProperties, TagStream
-from protocols.opcua_time import TICKS_PER_SECOND
+from protocols.opcua_time import TICKS_PER_SECOND, to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ingestion.collector.settings import ServerSettings
     from ingestion.collector.tag_table import Tag
 
+# A server's clock may be behind ours when the very first points are looked for.
+BEGUN_MARGIN_TICKS = 60 * TICKS_PER_SECOND
 _log = logging.getLogger(__name__)
 
 
@@ -161,6 +163,7 @@ class Collecting:
             self._wanted.put_nowait,
             self._tell_gap,
             self._note_back,
+            to_ticks(self._parts.clock.now()) - BEGUN_MARGIN_TICKS,
         )
         if former is not None:
             intake.take_over(former.intake)

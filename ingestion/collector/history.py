@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from asyncua import ua
 
 from ingestion.collector.history_page import read_answers
+from ingestion.collector.requests import ask
 from protocols.opcua_time import TICKS_PER_SECOND, from_ticks
 
 if TYPE_CHECKING:
@@ -216,11 +217,7 @@ class HistoryReader:
             ua.HistoryReadValueId(NodeId=wanted.node_id, ContinuationPoint=wanted.continuation_point or None)
             for wanted in ranges
         ]
-        protocol = self._client.uaclient.protocol
-        if protocol is None:
-            msg = "history: the connection is closed"
-            raise ConnectionError(msg)
-        return read_answers(await protocol.send_request(request), len(ranges))
+        return read_answers(await ask(self._client, request, "HistoryRead"), len(ranges))
 
 
 def _failure(status: int, node_id: ua.NodeId) -> HistoryError:

@@ -41,6 +41,12 @@ _OVERFLOW_BITS, _OVERFLOWED = INFO_TYPE_MASK | OVERFLOW_BIT, INFO_TYPE_DATA_VALU
 HELD_LIMIT = 50_000
 # How far a server's clock may run ahead of ours.
 AHEAD_TICKS = 3600 * TICKS_PER_SECOND
+# Live points dated so far before the mark are no repetitions: the source's clock went back.
+BACK_TICKS = 10 * TICKS_PER_SECOND
+# How far before the first live point a hole may begin, besides the time in which nothing came.
+HOLE_MARGIN_S = 60.0
+# The same for a tag of which this process has seen nothing live.
+UNSEEN_S = 7200.0
 
 
 def has_overflowed(status: int) -> bool:
@@ -61,6 +67,7 @@ class Intake:
         tell_gap: called with a tag without history, the mark before its hole, the first instant after it, and
             the reason.
         note_back: called with a tag whose source's clock went back, its mark, and the instant it went to.
+        begun: the instant from which on points are expected of a tag of which none is known, ticks.
     """
 
     def __init__(
@@ -70,11 +77,13 @@ class Intake:
         want_history: Callable[[int], None],
         tell_gap: Callable[[int, int, int, str], None] = lambda _tag, _start, _end, _reason: None,
         note_back: Callable[[int, int, int], None] = lambda _tag, _mark, _ticks: None,
+        begun: int = NEVER,
     ) -> None:
         self._buffer = buffer
         self._has_history = np.array(has_history, np.bool_)
         self._want_history = want_history
         self._tell_gap, self._note_back = tell_gap, note_back
+        self.begun = begun
         self._held: dict[int, deque[Row]] = {}
         self._ahead: set[int] = set()
         self._unwatched: dict[int, str] = {}
@@ -84,6 +93,8 @@ class Intake:
         self._is_first = np.ones(len(has_history), np.bool_)
         self._generation: dict[int, int] = {}
         self._held_at: dict[int, float] = {}
+        self._mark_when_held: dict[int, int] = {}
+        self._seen_at = np.zeros(len(has_history))  # by the monotonic clock, the last live point taken
         # The tags of `_held`, `_ahead`, `_unwatched` and `_behind`.
         self._is_single = np.zeros(len(has_history), np.bool_)
         self.unknown_handles = 0
@@ -102,6 +113,7 @@ class Intake:
         """Hold a tag's live points from now on, and ask for its history."""
         self._generation[tag] = self._generation.get(tag, 0) + 1
         self._held_at[tag] = time.monotonic()
+        self._mark_when_held[tag] = self._buffer.mark(tag)
         if tag in self._held:
             # What is held comes before the new hole: history gives it again.
             self._held[tag].clear()
@@ -113,6 +125,10 @@ class Intake:
     def generation(self, tag: int) -> int:
         """Rises whenever something more of a tag must come from history."""
         return self._generation.get(tag, 0)
+
+    def has_lost(self, tag: int) -> bool:
+        """Whether live points of a held tag were lost since it was subscribed."""
+        return self._generation.get(tag, 0) > 1
 
     def held_at(self, tag: int) -> float:
         """When a tag was last held, by the monotonic clock."""
@@ -127,11 +143,22 @@ class Intake:
         held = self._held.get(tag)
         return held[0][1] if held else None
 
+    def went_back(self, tag: int) -> bool:
+        """Whether a held tag's live points are dated before what was known of it when it was held."""
+        first = self.first_held(tag)
+        return first is not None and first < self._mark_when_held.get(tag, NEVER) - BACK_TICKS
+
+    def window_behind(self, tag: int) -> tuple[int, int]:
+        """From where to where, ticks, points may be missing before a tag's first held one."""
+        first, seen_at = self.first_held(tag) or 0, float(self._seen_at[tag])
+        away_s = time.monotonic() - seen_at + HOLE_MARGIN_S if seen_at else UNSEEN_S
+        return first - int(away_s * TICKS_PER_SECOND), first
+
     def miss(self, tag: int, reason: str) -> None:
         """What comes next of a tag may not follow on what came last: hold it, or expect a gap."""
         if self._has_history[tag]:
             self.hold(tag)
-        elif self._buffer.mark(tag) != NEVER:
+        elif self._buffer.mark(tag) != NEVER or reason != "not_watched":
             self._unwatched.setdefault(tag, reason)
             self._is_single[tag] = True
 
@@ -150,11 +177,26 @@ class Intake:
             tags, page = tags[~rows], page.pick(np.flatnonzero(~rows))
         if len(tags):
             is_admitted = self._buffer.admit_live(tags, page, arrived_us)
+            self._seen_at[tags] = time.monotonic()
             if not is_admitted.all():
-                late = np.flatnonzero(~is_admitted & ~self._is_first[tags])
-                self._take_late(tags[late], page.pick(late), arrived_us)
+                self._take_behind(tags, page, is_admitted, arrived_us)
                 tags = tags[is_admitted]
             self._is_first[tags] = False
+
+    def _take_behind(
+        self, tags: npt.NDArray[np.int64], page: Page, is_admitted: npt.NDArray[np.bool_], arrived_us: int
+    ) -> None:
+        is_first = self._is_first[tags]
+        late = np.flatnonzero(~is_admitted & ~is_first)
+        self._take_late(tags[late], page.pick(late), arrived_us)
+        is_far = page.ticks < self._buffer.marks_of(tags) - BACK_TICKS
+        far = np.flatnonzero(is_far & is_first & self._has_history[tags])
+        self._take_singly(tags[far], page.pick(far), arrived_us)
+
+    def _is_far_back(self, tag: int, ticks: int) -> bool:
+        """Whether a tag's first live point after its history shows that the source's clock went back."""
+        is_old = ticks < self._buffer.mark(tag) - BACK_TICKS
+        return is_old and bool(self._is_first[tag] and self._has_history[tag])
 
     def _take_late(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> None:
         """Live points that are not after their mark and follow others: the source's clock went back."""
@@ -195,13 +237,14 @@ class Intake:
             return
         if has_overflowed(status):
             self.miss(tag, "queue_overflow")
-        elif tag in self._ahead:
+        elif tag in self._ahead or (tag not in self._held and self._is_far_back(tag, ticks)):
             self.miss(tag, "server_clock_jump")
         self._ahead.discard(tag)
         held = self._held.get(tag)
         if held is not None:
             held.append(row)
             return
+        self._seen_at[tag] = time.monotonic()
         self._end_gap(tag, ticks)
         if not self._is_first[tag]:
             self._admit_behind(row)
@@ -215,7 +258,7 @@ class Intake:
         )
 
     def _end_gap(self, tag: int, ticks: int) -> None:
-        mark = self._buffer.mark(tag)
+        mark = self._buffer.mark(tag) or self.begun
         if tag not in self._unwatched or ticks < mark:
             return
         reason = self._unwatched.pop(tag)
@@ -243,6 +286,24 @@ class Intake:
         for row in sorted(self._held.pop(tag, ()), key=lambda row: row[1]):
             if self._buffer.admit(row):
                 self._is_first[tag] = False
+        self._settle(tag)
+
+    def release_behind(self, tag: int, known: set[int], horizon: int) -> None:
+        """Let live points through though they are before the mark.
+
+        Those known already are dropped, and those before the horizon, of which nobody knows any more.
+        """
+        for row in self._held.pop(tag, ()):
+            # After the old mark history was read as ever, and perhaps further than the held points reach.
+            self._is_first[tag] = row[1] > self._mark_when_held[tag]
+            if self._is_first[tag]:
+                self._behind.pop(tag, None)
+                self._buffer.admit(row)
+            elif row[1] in known or row[1] < horizon:
+                self._behind[tag] = row[1]
+            else:
+                self._admit_behind(row)
+        self._seen_at[tag] = time.monotonic()
         self._settle(tag)
 
     def release_with_gap(self, tag: int, reason: str) -> None:

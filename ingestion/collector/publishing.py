@@ -15,11 +15,12 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from asyncua import ua
 
 from ingestion.collector.notifications import NotificationMessage, read_publish_answer, read_republish_answer
+from ingestion.collector.requests import ask
 from ingestion.collector.sequences import EARLY_LIMIT, SequenceOrder, distance, following
 from ingestion.collector.session import SessionLostError
 
@@ -191,7 +192,7 @@ class Publishing:
             for subscription, number in sent
         ]
         try:
-            data = await _protocol(self._client).send_request(request, timeout=0)
+            data = await ask(self._client, request, "Publish", 0)
         except ua.UaStatusCodeError:
             self._acknowledge.extendleft(reversed(sent))
             raise
@@ -285,7 +286,7 @@ class Publishing:
         request.Parameters.SubscriptionId = flow.subscription_id
         request.Parameters.RetransmitSequenceNumber = number
         try:
-            message = read_republish_answer(await _protocol(self._client).send_request(request))
+            message = read_republish_answer(await ask(self._client, request, "Republish"))
         except ua.UaStatusCodeError as error:
             _raise_if_gone(error)
             return None
@@ -316,14 +317,6 @@ class Publishing:
 
 def _is_within(needed: tuple[int, ...], sealed: tuple[int, ...]) -> bool:
     return all(need <= have for need, have in zip(needed, sealed, strict=True))
-
-
-def _protocol(client: Client) -> Any:
-    protocol = client.uaclient.protocol
-    if protocol is None:
-        msg = "the connection is closed"
-        raise ConnectionError(msg)
-    return protocol
 
 
 def _raise_if_gone(error: ua.UaStatusCodeError) -> None:

@@ -11,6 +11,7 @@ from asyncua import ua
 from ingestion.collector.alarms import Alarms
 from ingestion.collector.buffer import PointBuffer
 from ingestion.collector.catch_up import CollectionParts
+from ingestion.collector.clock_back import SealedInstants
 from ingestion.collector.clock_watch import OwnClock, ServerClock
 from ingestion.collector.collecting import Collecting, Kept
 from ingestion.collector.disk import DiskGuard
@@ -27,6 +28,7 @@ from ingestion.collector.status import Status, write_status
 from ingestion.collector.tag_stream import TagStream
 from ingestion.collector.tag_table import load_tags
 from ingestion.collector.trust import TrustError
+from ingestion.collector.variants import MALFORMED
 from protocols.opcua_time import TICKS_PER_SECOND, to_ticks
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class SystemCollector:
             status=self._status,
             gaps=self._gaps,
             troubles=HistoryTroubles(settings.history, settings.retry_every_s),
+            sealed=SealedInstants(self._directory, self._sealer.stream("points")),
             settings=settings,
             start=mark_of(server.history_start_utc) if server.history_start_utc else None,
             clock=clock,
@@ -122,7 +125,7 @@ class SystemCollector:
             url = await self._servers.choose()
             try:
                 await self._collect_from(url)
-            except* (OSError, TimeoutError, ua.UaError, TrustError) as errors:
+            except* (OSError, TimeoutError, ua.UaError, TrustError, *MALFORMED) as errors:
                 # Whatever a server or network does is answered by connecting again.
                 self._note_loss(errors)
             finally:

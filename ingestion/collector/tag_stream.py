@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from asyncua import ua
 
+from ingestion.collector.limits import chunks, read_values
 from protocols.points import TAGS
 from protocols.segments import manifest_path, read_table, sequences
 
@@ -71,12 +72,11 @@ class ServerProperties:
             self._found = await self._look_up()
         if not self._found:
             return {}
-        values = await self._session.client.uaclient.session.read_attributes(
-            [node_id for _, _, node_id in self._found], ua.AttributeIds.Value
+        values = await read_values(
+            self._session.client, [node_id for _, _, node_id in self._found], self._session.limits
         )
         read: dict[int, tuple[str | None, ua.Range | None]] = {}
-        for (position, name, _), value in zip(self._found, values, strict=True):
-            content: Any = None if value.Value is None else value.Value.Value
+        for (position, name, _), content in zip(self._found, values, strict=True):
             unit, limits = read.get(position, (None, None))
             if name == "EngineeringUnits" and isinstance(content, ua.EUInformation):
                 unit = content.DisplayName.Text
@@ -88,7 +88,10 @@ class ServerProperties:
     async def _look_up(self) -> list[tuple[int, str, ua.NodeId]]:
         wanted = [(position, name) for position in self._node_ids for name in ("EngineeringUnits", "EURange")]
         paths = [_property_path(self._node_ids[position], name) for position, name in wanted]
-        results = await self._session.client.uaclient.session.translate_browsepaths_to_nodeids(paths)
+        results: list[ua.BrowsePathResult] = []
+        for part in chunks(paths, self._session.limits.paths_per_translate):
+            session = self._session.client.uaclient.session
+            results += await session.translate_browsepaths_to_nodeids(list(part))
         found = []
         for (position, name), result in zip(wanted, results, strict=True):
             if result.StatusCode.is_good() and result.Targets:
