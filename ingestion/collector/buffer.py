@@ -59,6 +59,10 @@ class PointBuffer:
         """The last source time admitted of a tag, in ticks; `NEVER` when there is none."""
         return int(self._marks[tag])
 
+    def marks_of(self, tags: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The marks of several tags."""
+        return self._marks[tags]
+
     @property
     def newest(self) -> int:
         """The newest mark of all tags."""
@@ -86,6 +90,17 @@ class PointBuffer:
     def admit_late(self, row: Row) -> None:
         """Admit a point that is not after its tag's mark, and is known to be new; the mark stays."""
         self._rows.append(row)
+
+    def admit_unknown(self, tag: int, page: Page, known: set[int], before: int, arrived_us: int) -> list[int]:
+        """Admit what a page holds before an instant and is not known; what was admitted. The mark stays."""
+        newer = page.newer_than(NEVER)
+        ticks = newer.ticks.tolist()
+        chosen = [index for index, instant in enumerate(ticks) if instant < before and instant not in known]
+        if chosen:
+            tags = np.full(len(chosen), tag, np.int32)
+            arrived = np.full(len(chosen), arrived_us, np.int64)
+            self._append(Points(tags, newer.pick(np.array(chosen, np.int64)), arrived))
+        return [ticks[index] for index in chosen]
 
     def admit_hole(self, tag: int, page: Page, after: int, before: int, arrived_us: int) -> int:
         """Admit what lies between two instants of which nothing was admitted yet; the mark stays."""

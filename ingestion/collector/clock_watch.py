@@ -33,7 +33,9 @@ class ServerClock:
         self.offset_s: float | None = None
 
     def see(self, published: int) -> None:
-        """A message's publish time, ticks, as it arrives."""
+        """A message's publish time, ticks, as it arrives; 0, as in some keep-alives, is none."""
+        if not published:
+            return
         age = published - int(time.monotonic() * TICKS_PER_SECOND)
         is_back = self._youngest is not None and published < self._published - JUMP_TICKS
         is_ahead = self._youngest is not None and age > self._youngest + JUMP_TICKS
