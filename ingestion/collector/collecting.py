@@ -12,6 +12,7 @@ from asyncua import ua
 from ingestion.collector.catch_up import CatchUp, CollectionParts
 from ingestion.collector.history import HistoryReader
 from ingestion.collector.intake import Intake
+from ingestion.collector.processed import ProcessedReading
 from ingestion.collector.publishing import Publishing
 from ingestion.collector.session import SessionDroppedError, SessionLostError
 from ingestion.collector.subscription import LiveSubscriptions, Receivers
@@ -108,6 +109,10 @@ class Collecting:
                 group.create_task(catch_up.work())
             group.create_task(catch_up.look_again())
             group.create_task(catch_up.fill_holes())
+            processed = ProcessedReading(
+                self._session, self.kept.node_ids, self._tags, self._parts, self._may_read
+            )
+            group.create_task(processed.work())
             group.create_task(self._watch_units(ServerProperties(self._session, self.kept.node_ids)))
             group.create_task(self._watch_namespaces())
             group.create_task(self._retry_failed(self.kept))
@@ -179,7 +184,7 @@ class Collecting:
                 lambda wanted: subscriptions.add_events(self._session, self._publishing, wanted),
                 tag_of_node,
             )
-        await self._subscribe(self.kept, list(node_ids))
+        await self._subscribe(self.kept, [tag for tag in node_ids if self._tags[tag].aggregate is None])
         return self.kept
 
     def _receivers(self, intake: Intake) -> Receivers:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Answers that bring nothing newer before a server counts as repeating itself.
 STALL_LIMIT = 3
-_NO_DATA = (ua.StatusCodes.GoodNoData, ua.StatusCodes.BadNoData)
+NO_DATA = (ua.StatusCodes.GoodNoData, ua.StatusCodes.BadNoData)
 # Fewer nodes in a call may help.
 _TOO_MUCH = (
     ua.StatusCodes.BadTooManyOperations,
@@ -168,8 +168,8 @@ class HistoryReader:
             # The server has no room for continuation points: what came is good, the rest is asked for anew.
             self._nodes_per_call = max(1, self._nodes_per_call // 2)
             return False
-        if answer.status not in _NO_DATA and answer.status & 0x8000_0000:
-            wanted.error = _failure(answer.status, wanted.node_id)
+        if answer.status not in NO_DATA and answer.status & 0x8000_0000:
+            wanted.error = failure_of(answer.status, wanted.node_id)
             return False
         if not answer.continuation_point:
             return False
@@ -188,7 +188,7 @@ class HistoryReader:
 
     def _fail(self, wanted: HistoryRange, error: Exception) -> None:
         if isinstance(error, ua.UaStatusCodeError):
-            wanted.error = _failure(error.code, wanted.node_id)
+            wanted.error = failure_of(error.code, wanted.node_id)
             return
         # One node's: whether the session as a whole is dead is for those to say who watch it.
         msg = f"history of {wanted.node_id.to_string()}: no answer to be read: {error!r}"
@@ -220,7 +220,8 @@ class HistoryReader:
         return read_answers(await ask(self._client, request, "HistoryRead"), len(ranges))
 
 
-def _failure(status: int, node_id: ua.NodeId) -> HistoryError:
+def failure_of(status: int, node_id: ua.NodeId) -> HistoryError:
+    """The error that a bad status of a node's history stands for."""
     name = ua.status_codes.get_name_and_doc(status)[0]
     msg = f"history of {node_id.to_string()}: {name}"
     return HistoryRefusedError(msg) if status in _REFUSED else HistoryStatusError(msg)

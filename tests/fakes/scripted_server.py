@@ -456,6 +456,8 @@ class _Connection(asyncio.Protocol):
         from protocols.opcua_time import to_ticks
 
         start, end = to_ticks(details.StartTime), to_ticks(details.EndTime)
+        if isinstance(details, ua.ReadProcessedDetails):
+            return self._processed(tag, details, start, end)
         after = int(node.ContinuationPoint) if node.ContinuationPoint else -1
         numbers = [
             number
@@ -473,6 +475,20 @@ class _Connection(asyncio.Protocol):
                 left[0] -= 1
                 result.ContinuationPoint = str(page[-1]).encode()
         return result
+
+    def _processed(self, tag: str, details: Any, start: int, end: int) -> ua.HistoryReadResult:
+        step = int(details.ProcessingInterval * TICKS_PER_SECOND / 1000)
+        values = []
+        for begin in range(start, end, step):
+            inside = [
+                self._script.sample(tag, number)[1]
+                for number in self._script.produced.get(tag, ())
+                if begin <= self._script.sample(tag, number)[0] < begin + step
+            ]
+            mean = ua.Variant(sum(inside) / len(inside) if inside else 0.0)
+            at = from_ticks(begin)
+            values.append(ua.DataValue(mean, ua.StatusCode(0), at, at))
+        return ua.HistoryReadResult(HistoryData=ua.HistoryData(values))
 
 
 @asynccontextmanager

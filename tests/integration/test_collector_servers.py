@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque, namedtuple
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from asyncua.common.utils import Buffer
 
 from ingestion.collector import disk
 from ingestion.collector.notifications import read_publish_answer
-from protocols.opcua_time import from_ticks
+from protocols.opcua_time import UNIX_EPOCH_TICKS, from_ticks
 from tests.fakes.scripted_server import FaultError, Script
 from tests.fakes.scripted_site import Site, collecting, make_site, new_script, until
 
@@ -205,6 +206,25 @@ def unreadable(body: bytes, seed: random.Random) -> bytes:
     except ua.UaError:
         return changed
     return body[: len(body) // 2]
+
+
+def test_an_aggregate_is_read_from_processed_history_interval_by_interval(tmp_path: Path) -> None:
+    script = script_with_history()
+    epoch, step = UNIX_EPOCH_TICKS, 50_000_000
+    script.start_ticks = epoch + (script.start_ticks - epoch) // step * step
+    site = site_with_history(tmp_path, script, columns={"T_0": ",,Average 5s"})
+
+    async def scene() -> None:
+        async with collecting(site):
+            await until(lambda: len([p for p in site.points() if p[0] == "T_0"]) > 50)
+
+    asyncio.run(scene())
+    found = sorted(point for point in site.points() if point[0] == "T_0")
+    ticks = [point[1] for point in found]
+    assert {b - a for a, b in pairwise(ticks)} == {50_000_000}
+    means = {tick: value for _, tick, value in found}
+    assert means[script.start_ticks + 50_000_000] == 7.0  # of 5, 6, 7, 8, 9
+    assert "T_0" not in {str(item.ItemToMonitor.NodeId.Identifier) for item in script.items_asked}
 
 
 def mutated(body: bytes, seed: random.Random) -> bytes:
