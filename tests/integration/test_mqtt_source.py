@@ -330,6 +330,35 @@ def test_a_birth_is_asked_for_only_where_the_site_allows_it(
         assert (metric.name, metric.value(None)) == (REBIRTH, True)
 
 
+def test_on_a_full_disk_the_broker_keeps_what_is_not_sealed(
+    tmp_path: Path, broker: Broker, publisher: Publisher
+) -> None:
+    def send(number: int) -> None:
+        values = {"t": {"v": number, "q": "good"}}
+        publisher.publish("plant/a/d/data", json.dumps({"ts": MS0 + number, "values": values}))
+
+    async def scenario() -> None:
+        config = make_config(tmp_path, broker)
+        roomy = config.read_text()
+        config.write_text(roomy + "disk: {min_free_mb: 1.0e+12}\n")
+        stop = asyncio.Event()
+        run = asyncio.create_task(run_collector(config, stop))
+        await until(lambda: status(tmp_path, SYSTEM).get("alarms", {}).get("disk_full"), "the alarm")
+        for number in range(40):
+            send(number)
+        await until(lambda: status(tmp_path, SYSTEM)["points_waiting"], "some wait in memory")
+        assert sealed(tmp_path, SYSTEM).num_rows == 0
+        run.cancel()  # as a crash would, but for the last seal
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+        config.write_text(roomy)
+        async with collecting(config):
+            await until(lambda: len(points(tmp_path)) >= 40, "all forty")
+
+    asyncio.run(scenario())
+    assert sorted(ms - MS0 for _, ms, *_ in points(tmp_path)) == list(range(40))
+
+
 def test_tls_with_certificates_is_spoken_and_a_stranger_is_not_believed(tmp_path: Path) -> None:
     demands = make_tls(tmp_path)
     (tmp_path / "other").mkdir()

@@ -105,7 +105,8 @@ class Hj212Source(Source):
 
     def is_overloaded(self) -> bool:
         """Whether the disk refuses and enough waits already: then nothing more is read."""
-        return self.turns.is_stuck and len(self.admission) >= self.source.max_waiting
+        waiting = max(len(self.admission), self.admission.messages_waiting)
+        return self.turns.is_stuck and waiting >= self.source.max_waiting
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = str(writer.get_extra_info("peername", ("?",))[0])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from ingestion.collector.clock_watch import OwnClock
+from ingestion.collector.disk import DiskGuard
+from ingestion.collector.gaps import GapLog
 from ingestion.collector.sealing import Sealer
 from ingestion.collector.sources.admission import Admission
 from ingestion.collector.sources.known_times import KnownTimes
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 STATUS_EVERY_S = 1.0
 FORGET_EVERY_S = 3600.0
+_log = logging.getLogger(__name__)
 
 
 class Source(ABC):
@@ -72,9 +77,16 @@ class Source(ABC):
             stalled_at=stalled_at,
         )
 
+        self._gaps = GapLog(self.sealer, clock, self.status)
+        self._disk = DiskGuard(
+            self.directory, settings.disk, clock, self.status, self._gaps, self.turns.stand_still
+        )
+        self._own_clock = OwnClock(self._gaps)
+
     async def run(self) -> None:
         """Collect until cancelled; then seal what is left."""
-        workers = [self.turns.work(), self._write_status(), self._seal_tags(), self._forget(), self.collect()]
+        workers = [self.turns.work(), self._gaps.work(), self._watch_machine(), self._seal_tags()]
+        workers += [self._forget(), self.collect()]
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in workers:
@@ -83,6 +95,7 @@ class Source(ABC):
             try:
                 await self.tags.seal_changes()
                 await self.turns.seal()
+                await self._gaps.seal()
                 self.sealer.checkpoint()
             finally:
                 await self.end()
@@ -108,12 +121,20 @@ class Source(ABC):
 
     def take(self, taken: Taken, when_sealed: Callable[[], None] | None) -> None:
         """Admit what a message became; `when_sealed` tells its sender."""
+        for gap in taken.gaps:
+            self.status.note_gap(gap.reason, is_open=True)
         self.admission.take(taken, self.now(), when_sealed)
         self.turns.arrived()
 
-    async def _write_status(self) -> None:
+    async def _watch_machine(self) -> None:
         while True:
-            write_status(self.directory, self.status.content(self._measure()))
+            self._own_clock.look()
+            try:
+                self._disk.look()
+                write_status(self.directory, self.status.content(self._measure()))
+            except OSError as error:
+                self._disk.stop()
+                _log.warning("%s: the disk refuses: %s", self.status.system_id, error)
             await asyncio.sleep(STATUS_EVERY_S)
 
     async def _seal_tags(self) -> None:
@@ -142,6 +163,7 @@ class Source(ABC):
             "points_waiting": len(self.admission),
             "points_already_known": self.admission.counts["repeated"],
             "counts": dict(self.admission.counts),
+            "disk_free_mb": round(self._disk.free_mb),
             "last_sequences": committed.last_sequences,
             **self.measure(),
         }

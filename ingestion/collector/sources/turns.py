@@ -69,13 +69,22 @@ class Turns:
         self._sealed_kinds: set[str] = set()
         self._turn = asyncio.Lock()
         self._something = asyncio.Event()
+        self._may_seal = asyncio.Event()
+        self._may_seal.set()
         self._last_arrival = 0.0
         self.before_telling: list[Callable[[], None]] = []
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the last turn could not be sealed."""
-        return self._unsealed is not None
+        """Whether what is admitted cannot be sealed now."""
+        return self._unsealed is not None or not self._may_seal.is_set()
+
+    def stand_still(self, is_still: bool) -> None:
+        """Seal nothing while the disk is almost full, or go on; what is not sealed is not acknowledged."""
+        if is_still:
+            self._may_seal.clear()
+        else:
+            self._may_seal.set()
 
     def arrived(self) -> None:
         """Something was admitted just now."""
@@ -86,6 +95,7 @@ class Turns:
         """Seal for ever."""
         while True:
             await self._something.wait()
+            await self._may_seal.wait()
             await self._until_due()
             self._something.clear()
             try:
