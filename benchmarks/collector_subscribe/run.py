@@ -1,8 +1,10 @@
 """5,000 tags every 100 ms from an independent server, through the whole collector to fsynced sealed segments.
 
-One client at a time on one server. Each is measured over the same number of seconds after it has settled:
-values it received over the CPU seconds its process spent, user and system. Ours is the collector as it is
-installed (`run_collector`); what it sealed is then read back, verified and held to the value function.
+One client at a time. The server answers a Publish with all there is, as most do; once more with node-opcua's
+own limit of 1,000 values an answer, where what an answer costs weighs more than its values. Each client is
+measured over the same number of seconds after it has settled: values it received over the CPU seconds its
+process spent, user and system. Ours is the collector as it is installed (`run_collector`); what it sealed is
+then read back, verified and held to the value function.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 TAGS = 5_000
 OFFERED = TAGS * 1000 // PERIOD_MS
-SETTLE_S, WINDOW_S = 12.0, 20.0
+SETTLE_S, WINDOW_S = 8.0, 15.0
 PUBLISH_MS = 200
 BOUND = 1_000_000
 PROGRAM = "import sys, pathlib; from ingestion.collector.run import main; main(pathlib.Path(sys.argv[1]))"
@@ -137,37 +139,72 @@ def measure_peer(source: Source, name: str, script: str, *, secure: bool) -> flo
     return float((after["values"] - before["values"]) / (after["cpu_s"] - before["cpu_s"]))
 
 
+@dataclass(frozen=True)
+class Condition:
+    """How the clients are connected, and which of them are measured."""
+
+    name: str
+    secure: bool
+    per_publish: int
+    peers: tuple[str, ...]
+
+
+NODE, ASYNCUA = "node", "asyncua"
+SCRIPTS = {NODE: "speed_client.mjs", ASYNCUA: "benchmarks.asyncua_peer"}
+CONDITIONS = (
+    Condition("plain", False, 2 * TAGS, (NODE, ASYNCUA)),
+    Condition("signed_and_encrypted", True, 2 * TAGS, (NODE, ASYNCUA)),
+    Condition("signed_and_encrypted_1000_an_answer", True, 1000, (NODE,)),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One condition's outcome."""
+
+    ours: Ours
+    peers: dict[str, float]
+    offered: float
+
+
+def measure(condition: Condition) -> Measured:
+    """Ours and the peers, one after another, on one server."""
+    names = {
+        NODE: f"node-opcua {node_version()}",
+        ASYNCUA: f"asyncua {importlib.metadata.version('asyncua')}",
+    }
+    with running(tags=TAGS, per_publish=condition.per_publish) as source:
+        before, begun = source.server.wait_until(lambda lines: lines[-1].get("ticks"))[-1], time.monotonic()
+        ours = measure_ours(source, secure=condition.secure)
+        peers = {
+            names[peer]: measure_peer(source, peer, SCRIPTS[peer], secure=condition.secure)
+            for peer in condition.peers
+        }
+        ticks = source.server.lines()[-1]["ticks"] - before["ticks"]
+        return Measured(ours, peers, ticks * TAGS / (time.monotonic() - begun))
+
+
 def run() -> Result:
-    """Measure all, one after another, on one server."""
-    node, asyncua = f"node-opcua {node_version()}", f"asyncua {importlib.metadata.version('asyncua')}"
-    with running(tags=TAGS) as source:
-        offered_from, begun = source.server.wait_until(lambda lines: len(lines) > 2)[-1], time.monotonic()
-        metrics, ours = [], {}
-        for secure in (False, True):
-            condition = "signed_and_encrypted" if secure else "plain"
-            ours[condition] = measure_ours(source, secure=secure)
-            peers = {
-                node: measure_peer(source, "node", "speed_client.mjs", secure=secure),
-                asyncua: measure_peer(source, "asyncua", "benchmarks.asyncua_peer", secure=secure),
-            }
-            rate = ours[condition].per_cpu_s
-            metrics.append(Metric(f"values_per_cpu_s_{condition}", "values/s", rate, "higher", peers))
-            share = ours[condition].cpu_share
-            metrics.append(Metric(f"cpu_share_{condition}", "% of a core", share, "lower"))
-        offered_to = source.server.lines()[-1]
-        offered = (offered_to["ticks"] - offered_from["ticks"]) * TAGS / (time.monotonic() - begun)
-    costs = stage_costs()
-    for stage, microseconds in costs.items():
-        print(f"{stage:45s} {microseconds:7.3f} µs a value")
+    """Measure every condition, and what each stage costs."""
+    metrics, checks = [], {}
+    for condition in CONDITIONS:
+        found, name = measure(condition), condition.name
+        ours, sealed = found.ours, found.ours.sealed
+        metrics += [
+            Metric(f"values_per_cpu_s_{name}", "values/s", ours.per_cpu_s, "higher", found.peers),
+            Metric(f"cpu_share_{name}", "% of a core", ours.cpu_share, "lower"),
+            Metric(f"offered_values_s_{name}", "values/s", found.offered, "higher"),
+        ]
+        checks[f"{name}: offered at least {0.98 * OFFERED:,.0f} values/s"] = found.offered >= 0.98 * OFFERED
+        is_complete = sealed.missing(*ours.window) == 0 and sealed.doubled == 0
+        checks[f"{name}: every sample of the window sealed exactly once"] = is_complete
+        checks[f"{name}: no wrong value"] = sealed.wrong == 0
+        if condition.per_publish >= TAGS:
+            checks[f"{name}: at least {BOUND:,} values a CPU second"] = ours.per_cpu_s >= BOUND
+    print("what limits it, CPU a value by stage:")
+    for stage, microseconds in stage_costs().items():
+        print(f"  {stage:40s} {microseconds:7.3f} µs")
         metrics.append(Metric(f"cost_of_{stage}", "µs/value", microseconds, "lower"))
-    metrics.append(Metric("offered_values_s", "values/s", offered, "higher"))
-    checks = {f"offered at least {0.99 * OFFERED:,.0f} values/s": offered >= 0.99 * OFFERED}
-    for condition, found in ours.items():
-        checks[f"{condition}: every sample of the window sealed exactly once"] = (
-            found.sealed.missing(*found.window) == 0 and found.sealed.doubled == 0
-        )
-        checks[f"{condition}: no wrong value"] = found.sealed.wrong == 0
-        checks[f"{condition}: at least {BOUND:,} values a CPU second"] = found.per_cpu_s >= BOUND
     return Result("collector_subscribe", 0, tuple(metrics), checks)
 
 

@@ -1,8 +1,9 @@
 // An OPC UA server that shares no code with the collector; every value is a pure function of tag and tick.
 //
-// node speed_server.mjs '<json>' with port, tags, period_ms, history_tags, history_values, certificate, key,
-// pki. It offers None and Basic256Sha256 SignAndEncrypt. Tick n of a live tag is stamped t0 + n * period_ms
-// and never skipped: a late one follows at once. History tags hold ticks 0 … history_values - 1.
+// node speed_server.mjs '<json>' with port, tags, period_ms, per_publish (values an answer to Publish may
+// hold; node-opcua's own limit is 1,000), history_tags, history_values, certificate, key, pki.
+// It offers None and Basic256Sha256 SignAndEncrypt. Tick n of a live tag is stamped t0 + n * period_ms and
+// never skipped: a late one follows at once. History tags hold ticks 0 … history_values - 1.
 // Prints a JSON line when it listens, and one a second: ticks, own CPU seconds, ticks that came late.
 import opcua from "node-opcua";
 
@@ -14,6 +15,7 @@ const PAGE = 100_000;
 // The same in benchmarks/speed_source.py.
 const valueOf = (tag, n) => tag + ((n * 7919 + tag * 104729) % 65536) / 64;
 
+opcua.Subscription.maxNotificationPerPublishHighLimit = options.per_publish ?? 1000;
 const manager = new opcua.OPCUACertificateManager({
   rootFolder: options.pki, automaticallyAcceptUnknownCertificate: true,
 });
