@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 from asyncua import Server, ua
+from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.history import HistoryManager
 
 from protocols import opcua_time
@@ -146,6 +147,19 @@ def _status(code: int) -> ua.HistoryReadResult:
     return result
 
 
+class _OneUser:
+    """Lets `operator` in with one password, and nobody else."""
+
+    def __init__(self, password: str) -> None:
+        self._password = password
+
+    def get_user(
+        self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None
+    ) -> User | None:
+        is_known = (username, password) == ("operator", self._password)
+        return User(role=UserRole.User) if is_known else None
+
+
 @asynccontextmanager
 async def serve(
     site: Path,
@@ -154,14 +168,18 @@ async def serve(
     *,
     behaviours: dict[str, str] | None = None,
     starts_live_at: int | None = None,
+    policy: ua.SecurityPolicyType = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+    password: str | None = None,
 ) -> AsyncIterator[FakeHistory]:
     """A running server; leaving ends it as a crash would, with sessions and subscriptions gone."""
     opcua_time.install()
-    server = Server()
+    server = Server(user_manager=None if password is None else _OneUser(password))
     await server.init()
     await server.set_application_uri(SERVER_URI)
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/test")
-    server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+    server.set_security_policy([policy])
+    if password is not None:
+        server.set_identity_tokens([ua.UserNameIdentityToken])
     own = site / "pki" / "servers" / SYSTEM
     await server.load_certificate(str(own / "cert.der"))
     await server.load_private_key(str(own / "key.pem"))

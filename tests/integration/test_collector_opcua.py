@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from asyncua import ua
 
 from ingestion.collector.exclusion import AlreadyRunningError
@@ -196,3 +197,39 @@ def test_segments_reach_the_drop_folder_and_a_second_collector_is_refused(tmp_pa
     assert sequences(tmp_path / "drop", STREAM) == sealed
     rows = [verify_segment(manifest_path(tmp_path / "drop", STREAM, n), key).rows for n in sealed]
     assert sum(rows) == source.count
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [
+        ("Aes128_Sha256_RsaOaep", "Sign"),
+        ("Aes256_Sha256_RsaPss", "SignAndEncrypt"),
+        ("Basic256Sha256", "Sign"),
+    ],
+)
+def test_every_policy_and_a_password_kept_elsewhere(tmp_path: Path, policy: str, mode: str) -> None:
+    source = opcua_history.source_around_now(("A",), history_s=1, live_s=1)
+    port = opcua_history.free_port()
+    config = opcua_history.make_site(tmp_path, port, source)
+    content = yaml.safe_load(config.read_text())
+    content["servers"][0] |= {
+        "security": {"policy": policy, "mode": mode},
+        "user": {"name": "operator", "password_file": "password"},
+    }
+    config.write_text(yaml.safe_dump(content))
+    (tmp_path / "password").write_text("not this\n")
+    kind = ua.SecurityPolicyType[f"{policy.replace('_', '')}_{mode}"]
+
+    async def scenario() -> None:
+        async with (
+            opcua_history.serve(tmp_path, port, source, policy=kind, password="a secret"),
+            collecting(config),
+        ):
+            await until(lambda: status(tmp_path).get("last_error") is not None)
+            assert not points(tmp_path)
+            (tmp_path / "password").write_text("a secret\n")
+            await until(lambda: len(points(tmp_path)) == source.count)
+            await until(lambda: "server_certificate" in status(tmp_path)["certificate_days_left"])
+
+    asyncio.run(scenario())
+    assert "a secret" not in config.read_text()
