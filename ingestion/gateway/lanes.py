@@ -63,6 +63,7 @@ class Lanes:
         self._repeat = repeat
         self.ledgers: dict[Path, SentLedger] = {}
         self._streams: list[tuple[Path, str]] = []
+        self._urgent = 0  # how many of them come before any points
         self._looked_at = float("-inf")
         self._listed_at: dict[str, float] = {}
         self._turn = 0
@@ -77,6 +78,7 @@ class Lanes:
         ]
         # Alarms, tag tables and gaps are small and urgent: before any points.
         self._streams.sort(key=lambda found: (found[1].endswith(_POINTS), found[1]))
+        self._urgent = sum(not stream.endswith(_POINTS) for _, stream in self._streams)
         for system_dir, stream in self._streams:
             self._pass_over(system_dir, stream)
         self._take_orders()
@@ -123,7 +125,7 @@ class Lanes:
 
     def _next_live(self) -> Item | None:
         for offset in range(len(self._streams)):
-            at = offset if offset < self._urgent() else self._rotated(offset)
+            at = offset if offset < self._urgent else self._rotated(offset)
             system_dir, stream = self._streams[at]
             number = self._after(system_dir, stream, self._ledger(system_dir).of(stream).last)
             if number is not None:
@@ -131,13 +133,10 @@ class Lanes:
                 return Item(system_dir, stream, number, LIVE)
         return None
 
-    def _urgent(self) -> int:
-        return sum(not stream.endswith(_POINTS) for _, stream in self._streams)
-
     def _rotated(self, offset: int) -> int:
         """Streams of points take turns, so that none starves another."""
-        urgent = self._urgent()
-        return urgent + (offset - urgent + self._turn) % (len(self._streams) - urgent)
+        points = len(self._streams) - self._urgent
+        return self._urgent + (offset - self._urgent + self._turn) % points
 
     def _after(self, system_dir: Path, stream: str, number: int) -> int | None:
         """The first segment after a number; past numbers that are gone, which the far side will tell of."""

@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion.gateway import sessions
+from ingestion.gateway import lanes, sessions
 from ingestion.gateway.inbox import Inbox
+from ingestion.gateway.pacing import TokenBucket
+from ingestion.gateway.sender import Sender
 from protocols.gateway_blocks import Fragment, write_fragment
 from protocols.gateway_datagrams import INDEX, PREFIX, SYMBOL, BlockIndex, prefix, write_index
 from protocols.heartbeat import read_heartbeat
@@ -302,8 +304,7 @@ def test_a_link_that_is_down_keeps_everything_for_later(tmp_path: Path) -> None:
 def test_a_backlog_goes_behind_what_is_live_and_is_announced(tmp_path: Path) -> None:
     ends = Ends(tmp_path)
     ends.seal(*range(1, 101), size=500)
-    lanes = ends.sender._lanes
-    lanes._backlog.bytes_s = 0.0  # nothing but live may go
+    ends.sender._lanes._backlog.bytes_s = 0.0  # nothing but live may go
     assert ends.sender.send_once() == 1
     ends.deliver(ends.wire.taken())
     assert (ends.arrived(), ends.missing()) == ([100], {})  # 1 to 99 are still to come
@@ -315,3 +316,57 @@ def test_a_backlog_goes_behind_what_is_live_and_is_announced(tmp_path: Path) -> 
     ends.deliver(ends.wire.taken())
     assert (ends.arrived(), ends.missing()) == (list(range(1, 102)), {})
     assert (ends.new_sender().send_once(), ends.wire.taken() != []) == (0, True)
+
+
+def test_recent_segments_are_repeated_behind_everything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "REPEAT_AFTER_S", 0.0)
+    ends = Ends(tmp_path)
+    ends.seal(1, 2, size=5_000)
+    repeating = Sender(tmp_path / "state", ends.link, 72.0, repeat_bytes_s=1e12)
+    assert repeating.send_once() == 4
+    sent = ends.wire.taken()
+    blocks = [PREFIX.unpack_from(datagram)[4] for datagram in sent]
+    assert sorted(set(blocks)) == [1, 2]  # a lane a block
+    ends.deliver([datagram for datagram in sent if PREFIX.unpack_from(datagram)[4] == 2])
+    assert ends.arrived() == [1, 2]  # the repeat alone is enough
+    ends.deliver([datagram for datagram in sent if PREFIX.unpack_from(datagram)[4] == 1])
+    assert ends.receiver.links[COLLECTOR].counts.segments_repeated == 2
+    assert repeating.send_once() == 0
+
+
+def test_an_order_goes_behind_what_is_live_and_alarms_before_points(tmp_path: Path) -> None:
+    ends = Ends(tmp_path)
+    ends.seal(1, 2)
+    ends.sender.send_once()
+    lanes.write_order(tmp_path / "state", SYSTEM, STREAM, 1, 2)
+    ends.seal(3, 4)
+    ends.seal(1, stream="plant.alarms")
+    found = lanes.Lanes(tmp_path / "state", TokenBucket(1e9, 1e9), None)
+    found.begin()
+    order = []
+    while (item := found.next()) is not None:
+        order.append((item.lane, item.stream, item.number))
+        found.sent(item, 100)
+    assert order == [
+        ("live", "plant.alarms", 1),
+        ("live", STREAM, 3),
+        ("live", STREAM, 4),
+        ("ordered", STREAM, 1),
+        ("ordered", STREAM, 2),
+    ]
+
+
+def test_a_token_bucket_holds_the_rate_and_lets_no_piece_starve() -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    bucket = TokenBucket(1000.0, 100.0, monotonic=lambda: now[0], sleep=sleep)
+    for _ in range(10):
+        bucket.wait()
+        bucket.take(500)
+    assert 4.3 < now[0] < 4.6  # nine pieces of half a second each, less what stood ready
+    assert not bucket.has_any()
