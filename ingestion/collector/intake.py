@@ -186,7 +186,11 @@ class Intake:
     def _take_behind(
         self, tags: npt.NDArray[np.int64], page: Page, is_admitted: npt.NDArray[np.bool_], arrived_us: int
     ) -> None:
-        is_first = self._is_first[tags]
+        # A tag's first point is the first of it that is admitted: what comes behind that one is late.
+        first_row = np.full(len(self._is_first), len(tags))
+        admitted = np.flatnonzero(is_admitted)
+        np.minimum.at(first_row, tags[admitted], admitted)
+        is_first = self._is_first[tags] & (np.arange(len(tags)) < first_row[tags])
         late = np.flatnonzero(~is_admitted & ~is_first)
         self._take_late(tags[late], page.pick(late), arrived_us)
         is_far = page.ticks < self._buffer.marks_of(tags) - BACK_TICKS
