@@ -102,6 +102,7 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
     from ingestion.collector.machine_check import check_machine
     from ingestion.collector.server_check import check_server
     from ingestion.collector.settings import load_settings
+    from ingestion.collector.sources.source_check import check_source
 
     settings = load_settings(config)
     found = list(check_machine(settings))
@@ -109,6 +110,8 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
         if not as_json:
             say(f"… {server.system_id}: {server.url}")
         found += asyncio.run(check_server(server, settings))
+    for source in settings.sources:
+        found += check_source(source)
     if as_json:
         print_json([asdict(one) for one in found])
     else:

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from ingestion.collector.run import run_collector
+from ingestion.collector.settings import SettingsError, load_settings
+from ingestion.collector.sources.source_check import check_source
 from ingestion.collector.sources.sparkplug_messages import BAD_NO_COMMUNICATION
 from protocols.sparkplug import REBIRTH, DataType, decode_payload
 from tests.fakes.collector_sites import make_site, sealed, status, until
@@ -379,3 +381,15 @@ def test_tls_with_certificates_is_spoken_and_a_stranger_is_not_believed(tmp_path
 
     with Broker(tmp_path / "broker", demands) as broker:
         asyncio.run(scenario(broker))
+
+
+def test_the_check_of_the_control_zone_says_what_a_source_lacks(tmp_path: Path, broker: Broker) -> None:
+    config = make_config(tmp_path, broker, username="u", password_file="absent")
+    with pytest.raises(SettingsError, match="password_file"):
+        asyncio.run(run_collector(config))
+    (source,) = load_settings(make_config(tmp_path, broker)).sources
+    levels = [check.level for check in check_source(source)]
+    assert levels == ["ok", "warning", "ok"]  # mapping, plain text, reachable
+    (tmp_path / "mapping.yml").write_text("rules: []")
+    broker.stop()
+    assert [check.level for check in check_source(source)] == ["error", "warning", "error"]

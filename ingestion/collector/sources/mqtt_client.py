@@ -119,7 +119,7 @@ class MqttClient:
         if settings.username is not None and settings.password_file is not None:
             client.username_pw_set(settings.username, settings.password_file.read_text("utf-8").strip())
         if settings.tls is not None:
-            client.tls_set_context(_tls(settings))
+            client.tls_set_context(tls_context(settings))
         client.reconnect_delay_set(_FIRST_BACKOFF_S, max(_FIRST_BACKOFF_S, round(reconnect_within_s)))
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_connect_fail = self._failed
@@ -186,7 +186,12 @@ class MqttClient:
         self._on_delivery(delivery)
 
 
-def _tls(settings: MqttSettings) -> ssl.SSLContext:
+def tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    """Whom the settings trust, and who we are; TLS 1.2 at least.
+
+    Raises:
+        OSError: a certificate or key cannot be read.
+    """
     assert settings.tls is not None
     context = ssl.create_default_context(cafile=str(settings.tls.ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_2

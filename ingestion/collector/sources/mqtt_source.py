@@ -8,10 +8,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ingestion.collector.settings_base import SettingsError
 from ingestion.collector.sources.items import Refusal, SourceGap, Taken
 from ingestion.collector.sources.json_messages import JsonMessages
 from ingestion.collector.sources.mapping import load_mapping
-from ingestion.collector.sources.mqtt_client import Delivery, MqttClient
+from ingestion.collector.sources.mqtt_client import Delivery, MqttClient, tls_context
 from ingestion.collector.sources.source import Source
 from ingestion.collector.sources.sparkplug_messages import NAMESPACE, TYPES, SparkplugMessages
 from ingestion.collector.sources.sparkplug_nodes import EdgeNodes
@@ -40,7 +41,7 @@ class MqttSource(Source):
         clock: plant time.
 
     Raises:
-        SettingsError: the mapping cannot be read.
+        SettingsError: the mapping, the password or a certificate cannot be read.
         TagTableError, MarksError: the tag table or what was sealed before cannot be read.
     """
 
@@ -50,6 +51,7 @@ class MqttSource(Source):
         scheme = "mqtt" if source.tls is None else "mqtts"
         url = f"{scheme}://{source.host}:{source.port}"
         super().__init__(source, url, source.stalled_at, settings, sign_key, clock)
+        _require_files(source)
         self._source = source
         self._reconnect_within_s = settings.reconnect_within_s
         self._filters: list[str] = []
@@ -153,6 +155,18 @@ class MqttSource(Source):
             sent_ms = int(datetime.now(UTC).timestamp() * 1000)
             self._client.publish(f"{NAMESPACE}/{group}/NCMD/{name}", encode_rebirth(sent_ms))
             self.admission.counts["rebirths_requested"] += 1
+
+
+def _require_files(source: MqttSettings) -> None:
+    """What the connection needs is read once here, so that a missing file is told at the start."""
+    try:
+        if source.password_file is not None:
+            source.password_file.read_text("utf-8")
+        if source.tls is not None:
+            tls_context(source)
+    except (OSError, ValueError) as error:
+        msg = f"reading what {source.system_id} needs for its broker: {error}; correct password_file or tls"
+        raise SettingsError(msg) from error
 
 
 def _sparkplug_filters(groups: tuple[str, ...]) -> list[str]:

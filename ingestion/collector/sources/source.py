@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from protocols.clock import Clock
 
 STATUS_EVERY_S = 1.0
-FORGET_EVERY_S = 3600.0
+LOOK_AT_DAY_EVERY_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -148,9 +148,14 @@ class Source(ABC):
             await asyncio.sleep(self._settings.seal_every_s)
 
     async def _forget(self) -> None:
+        """Once a day: it looks at every instant that is known."""
+        last = day_of(self.clock)
         while True:
-            await asyncio.sleep(FORGET_EVERY_S)
-            await asyncio.to_thread(self._known.forget_before, day_of(self.clock))
+            await asyncio.sleep(LOOK_AT_DAY_EVERY_S)
+            today = day_of(self.clock)
+            if today != last:
+                await asyncio.to_thread(self._known.forget_before, today)
+                last = today
 
     def _measure(self) -> dict[str, Any]:
         now, newest, committed = self.clock.now(), self.admission.newest, self.sealer.committed
