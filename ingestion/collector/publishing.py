@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # A request that fails at once is not repeated at once.
 FAULT_PAUSE_S = 0.2
+# How long a subscription may be unknown before it counts as left behind by somebody else.
+STRANGER_S = 2.0
 # Missing messages that are asked for one by one; a longer hole is left to history.
 REPUBLISH_LIMIT = 500
 _SESSION_GONE = frozenset(
@@ -117,6 +119,8 @@ class Publishing:
         self._reorder_wait_s = reorder_wait_s
         self._counts = counts
         self._flows: dict[int, SubscriptionFlow] = {}
+        # A process that was killed leaves subscriptions behind in the session that the next one resumes.
+        self._strangers: dict[int, float] = {}
         self._acknowledge: deque[tuple[int, int]] = deque()
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -210,7 +214,7 @@ class Publishing:
     def _handle(self, answer: PublishAnswer) -> None:
         flow = self._flows.get(answer.subscription_id)
         if flow is None:
-            _log.info("a message of subscription %d, which is none of ours", answer.subscription_id)
+            self._strangers.setdefault(answer.subscription_id, time.monotonic())
             return
         flow.heard_at = time.monotonic()
         flow.available = answer.available_sequences
@@ -306,6 +310,7 @@ class Publishing:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(0.5)
+            await self._delete_strangers()
             for flow in self._flows.values():
                 if flow.ended:
                     raise SessionLostError(flow.ended)
@@ -313,6 +318,18 @@ class Publishing:
                 if self._may_read.is_set() and silent_s > flow.silence_s:
                     msg = f"the server has published nothing for {silent_s:.0f} s, not even a sign of life"
                     raise SessionLostError(msg)
+
+    async def _delete_strangers(self) -> None:
+        old = time.monotonic() - STRANGER_S
+        gone = [number for number, at in self._strangers.items() if at < old and number not in self._flows]
+        if not gone:
+            return
+        _log.info("deleting subscriptions %s, which are none of ours", gone)
+        try:
+            await self._client.uaclient.session.delete_subscriptions(gone)
+        except ua.UaError as error:
+            _log.info("deleting subscriptions %s: %s", gone, error)
+        self._strangers = {}
 
 
 def _is_within(needed: tuple[int, ...], sealed: tuple[int, ...]) -> bool:

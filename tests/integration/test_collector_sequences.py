@@ -9,7 +9,7 @@ from pathlib import Path
 from asyncua import ua
 
 from ingestion.collector.sequences import LAST
-from tests.fakes.scripted_server import Script
+from tests.fakes.scripted_server import Script, Subscription
 from tests.fakes.scripted_site import Site, collecting, make_site, new_script, until
 
 TAGS = ("T_0", "T_1")
@@ -325,3 +325,17 @@ def test_a_namespace_table_that_changes_under_a_session_has_everything_subscribe
         await site.complete(TAGS)
 
     play(tmp_path, scene)
+
+
+def test_what_a_killed_collector_left_in_the_session_is_deleted_by_the_next(tmp_path: Path) -> None:
+    async def scene(site: Site, script: Script) -> None:
+        left = Subscription(77)
+        script.subscriptions[77] = left
+        await send(script, 1)
+        at = script.message({}, 1)
+        await script.publish(at, left)
+        await until(lambda: 77 not in script.subscriptions)
+        await send(script, 2)
+        await site.complete(TAGS)
+
+    assert play(tmp_path, scene).status()["messages"]["lost"] == 0
