@@ -74,6 +74,7 @@ def receive(order: dict[str, Any]) -> dict[str, Any]:
         "cpu_s": time.process_time() - cpu,
         "counts": asdict(link.counts) if link else {},
         "refused": receiver.datagrams_refused,
+        "overflowed": port.overflowed,
         "missing": {name: found.pairs() for name, found in link.missing().items()} if link else {},
         "peak_mib": _peak_mib(),
     }

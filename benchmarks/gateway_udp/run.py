@@ -61,6 +61,7 @@ def run() -> Result:
 def _measure_losses(folder: Path, found: _Found) -> None:
     with one_way_link() as link:
         peers = _peers(link, folder, found)
+    with one_way_link() as link:  # anew, as packets that anything tried to send back are counted
         for name, per_mille in LOSSES.items():
             link.lose(per_mille)
             done = _cross(link, folder, rate_mb_s=RATE_MB_S, survives_loss=SURVIVES)
@@ -136,7 +137,8 @@ def _cross(link: OneWayLink, folder: Path, **order: Any) -> Crossing:
         f"{order}: {done.equal}/{SEGMENTS} arrived, {PAYLOAD_MB / done.sent['seconds']:.1f} MB/s, CPU s "
         f"{done.sent['cpu_s']:.2f} + {done.received['cpu_s']:.2f}, symbols repaired "
         f"{counts['symbols_repaired']}, lost {counts['symbols_sent'] - counts['symbols_received']} of "
-        f"{counts['symbols_sent']}, receiver's peak {done.received['peak_mib']:.0f} MiB"
+        f"{counts['symbols_sent']}, blocks lost {counts['blocks_lost']}, receiver's buffer overflowed "
+        f"{done.received['overflowed']} times, its peak {done.received['peak_mib']:.0f} MiB"
     )
     return done
 

@@ -45,6 +45,7 @@ class BlockAssembly:
         self._unvouched: dict[int, list[bytes]] = {}
         self._source_arrived = 0
         self._tried_with = 0
+        self.was_tried = False  # also with symbols nobody vouched for
 
     @property
     def held_bytes(self) -> int:
@@ -55,9 +56,10 @@ class BlockAssembly:
     @property
     def counts(self) -> BlockCounts:
         """Of a block that is done with; symbols are sent in order, so the highest tells how many were."""
-        is_whole = len(self._packets) >= self.source
-        sent = max(self._packets) + 1 if is_whole else self.index.symbols
-        return BlockCounts(sent, len(self._packets), self.source - self._source_arrived)
+        numbers = self._packets.keys() | self._unvouched.keys()
+        is_whole = len(numbers) >= self.source
+        sent = max(numbers) + 1 if is_whole else self.index.symbols
+        return BlockCounts(sent, len(numbers), self.source - sum(n < self.source for n in numbers))
 
     def has_copy(self, datagram: bytes) -> bool:
         """Whether this very index was taken, so that a copy need not be verified."""
@@ -115,6 +117,7 @@ class BlockAssembly:
 
         All indexes of a part of the block may have been lost; the hash of the whole content still judges.
         """
+        self.was_tried = True
         packets = {number: candidates[0] for number, candidates in self._unvouched.items()} | self._packets
         return self._checked(decode(packets, self.index.content_bytes))
 

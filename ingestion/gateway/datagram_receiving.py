@@ -6,6 +6,7 @@ The socket is only ever read. Nothing is sent on it, so nothing can go back.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _SOL_UDP, _UDP_GRO = 17, 104
 _SO_RCVBUFFORCE = 33
+_SO_MEMINFO, _DROPS = 55, 8
 _BUFFER_BYTES = 65_536
 _SOCKET_BUFFER_BYTES = 32 * 1024 * 1024
 
@@ -58,6 +60,16 @@ class DatagramReceiver:
             if not count or (self._sender_host is not None and address[0] != self._sender_host):
                 continue
             yield self._view[:count], _segment_bytes(ancillary) or count, address[0]
+
+    def has_waiting(self) -> bool:
+        """Whether datagrams wait in the buffer."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    @property
+    def overflowed(self) -> int:
+        """Datagrams that the system dropped because the buffer was full: this process was too slow."""
+        found = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 64)
+        return int(struct.unpack_from("=I", found, 4 * _DROPS)[0]) if len(found) > 4 * _DROPS else 0
 
     def close(self) -> None:
         """Close the port."""

@@ -35,6 +35,7 @@ PENDING_BYTES = 8 * 1024 * 1024  # symbols that overtook the first index of thei
 PENDING_BLOCKS = 64
 SESSIONS = 16
 _BLOCKS_AWAITED = 256
+_BLOCKS_BEHIND = 4  # so much later nothing more of a block is to be expected, but for reordering
 GIVE_UP_AFTER_S = 3.0
 BAD_SIGNATURES_S = 500  # forged indexes verified a second, 60 µs each; the rest is dropped unread
 
@@ -217,11 +218,20 @@ class Sessions:
             oldest = min(session.blocks)
             given_up = session.blocks[oldest]
             finished.append(self._finish(session, oldest, given_up, given_up.last_content()))
+        self._try_older(session, index.block - _BLOCKS_BEHIND, finished)
         kept = self._pending.pop((session.number, index.block), [])
         self._pending_bytes -= sum(map(len, kept))
         for packet in kept:
             assembly.add_packet(packet_number(memoryview(packet)), packet)
         return assembly
+
+    def _try_older(self, session: _Session, until: int, finished: list[FinishedBlock]) -> None:
+        """Finish blocks behind which others follow, as far as what nobody vouched for makes them whole."""
+        for block in [block for block in session.blocks if block <= until]:
+            assembly = session.blocks[block]
+            content = None if assembly.was_tried else assembly.last_content()
+            if content is not None:
+                finished.append(self._finish(session, block, assembly, content))
 
     @staticmethod
     def _held_bytes(session: _Session) -> int:

@@ -40,6 +40,7 @@ _SMALLEST_BLOCK_BYTES = 64 * 1024
 _BLOCK_S = 0.25  # a slow link gets smaller blocks, so that a live segment never waits longer for one
 _WORTH_CUTTING_BYTES = 4096
 _INDEX_LOSS = 1e-9
+_LEAST_COPIES = 3
 _HEARTBEAT_LANE = LANES.index("heartbeat")
 
 
@@ -183,7 +184,7 @@ class UdpLink:
 
 def _index_copies(count: int, loss: float) -> int:
     """So many that one index of the block arrives in all but one case in a billion."""
-    return max(2, math.ceil(math.log(_INDEX_LOSS) / math.log(max(loss, 0.01)) / count))
+    return max(_LEAST_COPIES, math.ceil(math.log(_INDEX_LOSS) / math.log(max(loss, 0.01)) / count))
 
 
 def _next_session(path: Path) -> int:

@@ -55,6 +55,9 @@ class Port:
             datagram = self.datagrams.pop(0)
             yield memoryview(bytearray(datagram)), max(1, len(datagram)), "10.0.0.1"
 
+    def has_waiting(self) -> bool:
+        return bool(self.datagrams)
+
     def close(self) -> None:
         pass
 
