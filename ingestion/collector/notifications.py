@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncua import ua
-from asyncua.ua.ua_binary import nodeid_from_binary, struct_to_binary
+from asyncua.ua.ua_binary import nodeid_from_binary
 
 from ingestion.collector.data_values import read_page
 from ingestion.collector.variants import (
@@ -100,11 +100,6 @@ def read_republish_answer(data: Buffer) -> NotificationMessage:
     """
     with refuse_malformed("answer to Republish"):
         return _message(_open(data, _REPUBLISH_RESPONSE))
-
-
-def live_points_of(notification: ua.DataChangeNotification) -> LivePoints:
-    """What asyncua has decoded, as the bytes would have given it."""
-    return _live_points(struct_to_binary(notification))
 
 
 def _open(data: Buffer, expected: int) -> BoundedBuffer:
