@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # A request that fails at once is not repeated at once.
 FAULT_PAUSE_S = 0.2
+MALFORMED_PAUSE_S = 0.01
 # How long a subscription may be unknown before it counts as left behind by somebody else.
 STRANGER_S = 2.0
 # Missing messages that are asked for one by one; a longer hole is left to history.
@@ -183,8 +184,8 @@ class Publishing:
             except ua.UaError as error:
                 # Its number is unknown, so the next message or keep-alive shows that it is missing.
                 self._counts.malformed += 1
-                _log.warning("answer to Publish: %s", error)
-                await asyncio.sleep(FAULT_PAUSE_S)
+                _log.info("answer to Publish: %s", error)
+                await asyncio.sleep(MALFORMED_PAUSE_S)
             else:
                 self._handle(answer)
 
