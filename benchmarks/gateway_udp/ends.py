@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from ingestion.gateway.datagram_receiving import DatagramReceiver
+from ingestion.gateway.datagram_receiving import DatagramReceiver, go_first
 from ingestion.gateway.inbox import Inbox
 from ingestion.gateway.sender import Beats, Sender
 from ingestion.gateway.udp_link import UdpLink, UdpTarget
@@ -54,6 +54,7 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
 def receive(order: dict[str, Any]) -> dict[str, Any]:
     """Receive until nothing has come for `quiet_s`."""
     folder = Path(order["folder"])
+    go_first()
     port = DatagramReceiver(order["host"], order["port"])
     inbox = Inbox(folder / "inbox", SIGN_KEY.public_key(), least_free_bytes=0)
     receiver = UdpReceiver(port, inbox, SIGN_KEY.public_key(), folder / "links", box_key=BOX_KEY)

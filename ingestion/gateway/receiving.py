@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from ingestion.gateway.datagram_receiving import DatagramReceiver
+from ingestion.gateway.datagram_receiving import DatagramReceiver, go_first
 from ingestion.gateway.inbox import Inbox
 from ingestion.gateway.links import note_counts
 from ingestion.gateway.udp_receiver import UdpReceiver
@@ -52,6 +52,7 @@ def run_receiving(spec: ReceivingSpec, stop: threading.Event) -> None:
     Raises:
         OSError: the port is taken or the address is none of this machine.
     """
+    go_first()
     port = DatagramReceiver(spec.host, spec.port, spec.sender_host)
     try:
         inbox = Inbox(spec.inbox, spec.verify_key, quota_bytes=spec.quota_bytes)
