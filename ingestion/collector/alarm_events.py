@@ -36,6 +36,10 @@ _BRACKETS = frozenset(
 )
 
 
+# Conditions must be asked for again (Part 9 §5.11.4), or the server dropped events (Part 4 §7.22.3).
+_INCOMPLETE = frozenset((ua.ObjectIds.RefreshRequiredEventType, ua.ObjectIds.EventQueueOverflowEventType))
+
+
 @dataclass(frozen=True)
 class AlarmEvent:
     """One event; `key` says whose it is (the condition, else the source), `ticks` when."""
@@ -64,6 +68,8 @@ def read_event(
     arrived_ticks: int,
 ) -> AlarmEvent | None:
     """An event from its fields, None for the brackets of a refresh and for an event without id or time."""
+    if len(fields) != len(_SELECTED):
+        return None
     event_id, type_id, source, name, at, message, severity, condition, active, acknowledged = (
         field.Value for field in fields
     )
@@ -107,6 +113,14 @@ def node_text(node_id: ua.NodeId, namespaces: Sequence[str]) -> str:
     plain = node_id.to_string().rpartition("ns=")[2]
     rest = plain.partition(";")[2] if index else plain
     return f"nsu={namespaces[index]};{rest}" if 0 < index < len(namespaces) else plain
+
+
+def is_incomplete(fields: Sequence[ua.Variant]) -> bool:
+    """Whether an event says that events are missing."""
+    type_id = fields[1].Value if len(fields) > 1 else None
+    return (
+        isinstance(type_id, ua.NodeId) and type_id.NamespaceIndex == 0 and type_id.Identifier in _INCOMPLETE
+    )
 
 
 def _is_bracket(type_id: Any) -> bool:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from asyncua import ua
 
-from ingestion.collector.alarm_events import AlarmEvent, alarm_table, event_filter, read_event
+from ingestion.collector.alarm_events import (
+    AlarmEvent,
+    alarm_table,
+    event_filter,
+    is_incomplete,
+    read_event,
+)
 from ingestion.collector.intake import AHEAD_TICKS
 from ingestion.collector.marks import mark_of
 from protocols.opcua_time import TICKS_PER_SECOND, from_ticks, to_ticks
@@ -55,7 +61,9 @@ class Alarms:
         # The events at each mark; a mark taken over from before has none, and nothing more of its instant.
         self._at_mark: dict[str, set[str]] = {}
         self._events: list[AlarmEvent] = []
-        self._sealed_events = 0
+        self._taken_events = self._settled_events = 0
+        # Called when the server says that it has dropped events, or that conditions must be asked for anew.
+        self.when_incomplete: Callable[[], None] = lambda: None
         self._sealing = asyncio.Lock()
         self._waiting: list[list[ua.Variant]] | None = None
         self._ready = asyncio.Event()
@@ -78,6 +86,8 @@ class Alarms:
         """
         self._namespaces, self._tag_of_node = session.namespaces, tag_of_node
         self._subscription_id = None
+        self._settled_events += len(self._waiting or ())  # history, or a refresh, gives them again
+        self._waiting = None
         await self._close_hole(session, subscribe)
 
     async def close_hole(self, session: Session) -> None:
@@ -85,10 +95,15 @@ class Alarms:
         if self._subscription_id is not None:
             await self._close_hole(session, None)
 
+    @property
+    def is_hole_open(self) -> bool:
+        """Whether closing a hole was interrupted: what came since waits for it."""
+        return self._waiting is not None
+
     async def _close_hole(
         self, session: Session, subscribe: Callable[[ua.EventFilter], Awaitable[int]] | None
     ) -> None:
-        self._waiting = []
+        self._waiting = self._waiting or []
         try:
             if subscribe is not None:
                 self._subscription_id = await subscribe(event_filter())
@@ -105,10 +120,14 @@ class Alarms:
         else:
             self._status.recover(_SUBJECT, "events")
         waiting, self._waiting = self._waiting or [], None
-        self.take(waiting)
+        for fields in waiting:
+            self._admit(fields)
 
     def take(self, events: list[list[ua.Variant]]) -> None:
         """Event field lists from the subscription."""
+        self._taken_events += len(events)
+        if any(is_incomplete(fields) for fields in events):
+            self.when_incomplete()
         if self._waiting is not None:
             self._waiting.extend(events)
             return
@@ -117,13 +136,13 @@ class Alarms:
 
     @property
     def sealed_events(self) -> int:
-        """How many events were sealed since the start."""
-        return self._sealed_events
+        """How many events were sealed, or not wanted, since the start."""
+        return self._settled_events
 
     @property
     def taken_events(self) -> int:
         """How many events were taken since the start, sealed or not."""
-        return self._sealed_events + len(self._events)
+        return self._taken_events
 
     async def work(self) -> None:
         """Seal events as soon as there are any, for ever."""
@@ -157,12 +176,13 @@ class Alarms:
                 self._ready.set()
                 raise
             del self._events[: len(events)]
-            self._sealed_events += len(events)
+            self._settled_events += len(events)
 
     def _admit(self, fields: list[ua.Variant]) -> None:
         now = to_ticks(self._clock.now())
         event = read_event(fields, self._namespaces, self._tag_of_node, now)
         if event is None or self._is_ahead(event, now) or not self._is_new(event):
+            self._settled_events += 1
             return
         self._events.append(event)
         self._ready.set()
@@ -211,6 +231,7 @@ class Alarms:
             (result,) = await session.client.uaclient.session.history_read(parameters)
             result.StatusCode.check()
             events = result.HistoryData.Events if isinstance(result.HistoryData, ua.HistoryEvent) else []
+            self._taken_events += len(events)
             for event in events:
                 self._admit(event.EventFields)
             if not result.ContinuationPoint or result.ContinuationPoint == node.ContinuationPoint:

@@ -144,6 +144,8 @@ class Collecting:
         if kept is not None and await self._has_taken_over(kept):
             self.kept = kept
             kept.intake.begin_again(self._wanted.put_nowait)
+            if self._alarms.is_hole_open:
+                self._events_lost.set()
             return "resumed" if self._session.is_resumed else "transferred"
         if kept is not None:
             kept.intake.abandon()
@@ -156,6 +158,7 @@ class Collecting:
             return False
         # Receivers of the last session would tell it, not this one.
         kept.subscriptions.receivers = self._receivers(kept.intake)
+        self._alarms.when_incomplete = self._events_lost.set
         if self._session.is_resumed:
             kept.subscriptions.resume(self._publishing)
             return True
@@ -177,6 +180,7 @@ class Collecting:
             self._parts.clock, self._receivers(intake), self._parts.settings.publish_every_ms
         )
         self.kept = Kept(self._session.url, self._session.namespaces, node_ids, intake, subscriptions)
+        self._alarms.when_incomplete = self._events_lost.set
         if self._server.collect_alarms:
             tag_of_node = {node_id: self._parts.tag_ids[tag] for tag, node_id in node_ids.items()}
             await self._alarms.start(

@@ -141,3 +141,24 @@ def test_events_the_disk_refused_are_sealed_the_next_time(
 
     asyncio.run(scenario())
     assert sealed_ids(tmp_path) == ["00000001", "00000002"]
+
+
+@pytest.mark.parametrize(
+    "type_id", [ua.ObjectIds.RefreshRequiredEventType, ua.ObjectIds.EventQueueOverflowEventType]
+)
+def test_a_server_that_says_events_are_missing_is_asked_for_them(tmp_path: Path, type_id: int) -> None:
+    alarms = alarms_in(tmp_path)
+    told: list[bool] = []
+    alarms.when_incomplete = lambda: told.append(True)
+    alarms.take([fields(1, second=1)])
+    assert told == []
+    alarms.take([fields(2, second=2, type_id=type_id)])
+    assert told == [True]
+
+
+def test_an_event_counts_as_settled_once_it_is_sealed_or_not_wanted(tmp_path: Path) -> None:
+    alarms = alarms_in(tmp_path)
+    alarms.take([fields(1, second=1), fields(1, second=1), fields(2, second=2)])
+    assert (alarms.taken_events, alarms.sealed_events) == (3, 1)
+    asyncio.run(alarms.seal())
+    assert (alarms.taken_events, alarms.sealed_events) == (3, 3)
