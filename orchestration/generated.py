@@ -18,6 +18,7 @@ from exports.reports import load_reports
 from ingestion.registry import discover_systems, load_registry
 from orchestration.coverage import read_register
 from orchestration.location import MANIFEST
+from orchestration.performance import filled, performance_page, regions
 from orchestration.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -66,8 +67,12 @@ def stale_pages() -> list[Path]:
 
 
 def rendered_pages() -> dict[Path, str]:
-    """Every page's text, by its path."""
-    return {FOLDER / name: _NOTE + render() for name, render in PAGES.items()}
+    """Every page's text, by its path; of a hand-written page only its region is generated."""
+    whole = {FOLDER / name: _NOTE + render() for name, render in PAGES.items()}
+    partly = {
+        path: filled(path.read_text(encoding="utf-8"), name, text) for path, (name, text) in regions().items()
+    }
+    return {**whole, **partly}
 
 
 def _systems() -> str:
@@ -153,6 +158,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reports.md": _reports,
     "models.md": _models,
     "coverage.md": _coverage,
+    "performance.md": performance_page,
 }
 
 

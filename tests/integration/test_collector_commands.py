@@ -6,9 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from orchestration.cli.exits import ExitCode
@@ -120,3 +122,26 @@ def test_collect_without_a_configuration_is_wrong_usage() -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == ExitCode.USAGE
     assert "--config" in ran.stderr
+
+
+def test_a_collector_of_opcua_servers_opens_no_port(tmp_path: Path) -> None:
+    """Nothing can be asked of it, and no command reaches it (10.3)."""
+    config = opcua_history.make_site(tmp_path, opcua_history.free_port(), Source((), 0, 1, 0))
+    heading = (tmp_path / "tags.csv").read_text(encoding="utf-8")
+    row = "T1,nsu=urn:chemlink:test;s=T1,液位,level,%,0,100,double,50,1000,area,,true\n"
+    (tmp_path / "tags.csv").write_text(heading + row, encoding="utf-8")
+    status = tmp_path / "var" / "collector" / SYSTEM / "status.json"
+    command = [sys.executable, "-m", "orchestration.cli", "collect", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as collector:
+        try:
+            deadline = time.monotonic() + 30
+            while not status.exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert status.exists()
+            opened = psutil.Process(collector.pid).net_connections(kind="all")
+            assert [
+                one for one in opened if one.status == psutil.CONN_LISTEN or (one.laddr and not one.raddr)
+            ] == []
+        finally:
+            collector.terminate()
+    assert collector.returncode == 0

@@ -21,6 +21,10 @@ _IN_BLOCK = re.compile(r"^(?:.*&& )?chemlink ([a-z](?:[^\"\n#&]|\"[^\"]*\")*)", 
 _NAMED_ALONE = {
     "keys": ["--config", "c.yml"],
     "collect": ["--config", "c.yml"],
+    "collect check": ["--config", "c.yml"],
+    "collect discover": ["--config", "c.yml", "--server", "a"],
+    "collect trust list": ["--config", "c.yml"],
+    "collect trust accept": ["--config", "c.yml", "ffffffff"],
     "resend": ["--config", "c.yml", "--stream", "a.points", "--from", "1", "--to", "2"],
     "sql": ["select 1"],
     "verify": ["key"],
@@ -55,7 +59,7 @@ def test_every_command_a_page_names_can_be_given_so(page):
     for line in named_commands(page.read_text(encoding="utf-8")):
         words = shlex.split(line)
         try:
-            parse(words if len(words) > 1 else words + _NAMED_ALONE.get(words[0], []))
+            parse(words + _NAMED_ALONE.get(" ".join(words), []))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, told beside the command
             faults.append(f"chemlink {line}: {error}")
     assert not faults, "\n".join(faults)
