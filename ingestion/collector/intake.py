@@ -16,13 +16,13 @@ before its mark: within one subscription they are new, and are taken as they com
 from __future__ import annotations
 
 import time
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ingestion.collector.buffer import NEVER
+from ingestion.collector.held_tags import BACK_TICKS, HeldTags
 from ingestion.collector.points import NO_TICKS, Page, Points, rows_of_points
 from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS
 
@@ -37,16 +37,8 @@ if TYPE_CHECKING:
 
 INFO_TYPE_MASK, INFO_TYPE_DATA_VALUE, OVERFLOW_BIT = 0x0C00, 0x0400, 0x0080
 _OVERFLOW_BITS, _OVERFLOWED = INFO_TYPE_MASK | OVERFLOW_BIT, INFO_TYPE_DATA_VALUE | OVERFLOW_BIT
-# While a tag is held its oldest points may be dropped: history must reach the first that is kept.
-HELD_LIMIT = 50_000
 # How far a server's clock may run ahead of ours.
 AHEAD_TICKS = 3600 * TICKS_PER_SECOND
-# Live points dated so far before the mark are no repetitions: the source's clock went back.
-BACK_TICKS = 10 * TICKS_PER_SECOND
-# How far before the first live point a hole may begin, besides the time in which nothing came.
-HOLE_MARGIN_S = 60.0
-# The same for a tag of which this process has seen nothing live.
-UNSEEN_S = 7200.0
 
 
 def has_overflowed(status: int) -> bool:
@@ -54,7 +46,7 @@ def has_overflowed(status: int) -> bool:
     return status & _OVERFLOW_BITS == _OVERFLOWED
 
 
-class Intake:
+class Intake(HeldTags):
     """Decides for each live point: admit it, or hold it until history has caught up.
 
     A notification's points are judged all at once; only tags that are held, ahead or overflowing are taken
@@ -79,80 +71,22 @@ class Intake:
         note_back: Callable[[int, int, int], None] = lambda _tag, _mark, _ticks: None,
         begun: int = NEVER,
     ) -> None:
-        self._buffer = buffer
+        super().__init__(buffer, len(has_history), want_history)
         self._has_history = np.array(has_history, np.bool_)
-        self._want_history = want_history
         self._tell_gap, self._note_back = tell_gap, note_back
         self.begun = begun
-        self._held: dict[int, deque[Row]] = {}
         self._ahead: set[int] = set()
         self._unwatched: dict[int, str] = {}
         # Tags whose source's clock went back behind their mark, with the last instant taken.
         self._behind: dict[int, int] = {}
         # No live point was past the mark yet: those before it may be known, from history or from before.
         self._is_first = np.ones(len(has_history), np.bool_)
-        self._generation: dict[int, int] = {}
-        self._held_at: dict[int, float] = {}
-        self._mark_when_held: dict[int, int] = {}
-        self._seen_at = np.zeros(len(has_history))  # by the monotonic clock, the last live point taken
-        # The tags of `_held`, `_ahead`, `_unwatched` and `_behind`.
-        self._is_single = np.zeros(len(has_history), np.bool_)
         self.unknown_handles = 0
-
-    @property
-    def held_tags(self) -> int:
-        """How many tags wait for their history."""
-        return len(self._held)
 
     @property
     def ahead_tags(self) -> list[int]:
         """The tags whose last live point is dated too far ahead of our clock."""
         return sorted(self._ahead)
-
-    def hold(self, tag: int) -> None:
-        """Hold a tag's live points from now on, and ask for its history."""
-        self._generation[tag] = self._generation.get(tag, 0) + 1
-        self._held_at[tag] = time.monotonic()
-        self._mark_when_held[tag] = self._buffer.mark(tag)
-        if tag in self._held:
-            # What is held comes before the new hole: history gives it again.
-            self._held[tag].clear()
-            return
-        self._held[tag] = deque(maxlen=HELD_LIMIT)
-        self._is_single[tag] = True
-        self._want_history(tag)
-
-    def generation(self, tag: int) -> int:
-        """Rises whenever something more of a tag must come from history."""
-        return self._generation.get(tag, 0)
-
-    def has_lost(self, tag: int) -> bool:
-        """Whether live points of a held tag were lost since it was subscribed."""
-        return self._generation.get(tag, 0) > 1
-
-    def held_at(self, tag: int) -> float:
-        """When a tag was last held, by the monotonic clock."""
-        return self._held_at.get(tag, 0.0)
-
-    def held(self) -> list[int]:
-        """The tags that wait for their history."""
-        return list(self._held)
-
-    def first_held(self, tag: int) -> int | None:
-        """The source time of a tag's first held point, ticks."""
-        held = self._held.get(tag)
-        return held[0][1] if held else None
-
-    def went_back(self, tag: int) -> bool:
-        """Whether a held tag's live points are dated before what was known of it when it was held."""
-        first = self.first_held(tag)
-        return first is not None and first < self._mark_when_held.get(tag, NEVER) - BACK_TICKS
-
-    def window_behind(self, tag: int) -> tuple[int, int]:
-        """From where to where, ticks, points may be missing before a tag's first held one."""
-        first, seen_at = self.first_held(tag) or 0, float(self._seen_at[tag])
-        away_s = time.monotonic() - seen_at + HOLE_MARGIN_S if seen_at else UNSEEN_S
-        return first - int(away_s * TICKS_PER_SECOND), first
 
     def miss(self, tag: int, reason: str) -> None:
         """What comes next of a tag may not follow on what came last: hold it, or expect a gap."""
@@ -269,19 +203,10 @@ class Intake:
         if ticks > mark:  # the very value known last: it has stood since, and nothing is missing
             self._tell_gap(tag, mark, ticks, reason)
 
-    def is_held(self, tag: int) -> bool:
-        """Whether a tag's live points wait for its history."""
-        return tag in self._held
-
     def forget(self, tag: int) -> None:
         """Hold a tag no longer, and drop what was held of it."""
         self._held.pop(tag, None)
         self._settle(tag)
-
-    def has_reached(self, tag: int) -> bool:
-        """Whether the tag's history has met its first held point, so that nothing lies between them."""
-        held = self._held.get(tag)
-        return not held or self._buffer.mark(tag) >= held[0][1]
 
     def release(self, tag: int) -> None:
         """Admit the held points after the mark, in order of source time, and let live points through."""
