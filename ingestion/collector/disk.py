@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MB = 1024 * 1024
 # Reading goes on once there is this much more room than was missing, so that it does not flicker.
 _RESUME_FACTOR = 1.2
+# What the last segments and the status file need, whatever the operator says.
+_LEAST_MB = 1.0
 # Segments dropped at a time before the room is looked at again.
 _DROP_AT_ONCE = 20
 _log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ class DiskGuard:
         Raises:
             OSError: the disk cannot even be asked.
         """
-        needed = self._settings.min_free_mb * (_RESUME_FACTOR if self.is_stopped else 1.0)
+        needed = max(self._settings.min_free_mb, _LEAST_MB) * (_RESUME_FACTOR if self.is_stopped else 1.0)
         self.free_mb = shutil.disk_usage(self._directory).free / _MB
         if self.free_mb < needed and self._settings.when_full == "drop_oldest_sent":
             self._drop(needed)

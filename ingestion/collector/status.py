@@ -102,7 +102,19 @@ class Status:
 
 
 def write_status(directory: Path, content: dict[str, Any]) -> None:
-    """Replace the status file. Not fsynced: after a power cut the next one is a second away."""
-    temporary = directory / f".{STATUS_NAME}.tmp"
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    temporary.replace(directory / STATUS_NAME)
+    """Replace the status file. Not fsynced: after a power cut the next one is a second away.
+
+    A disk full to the last block still takes it in the place of the one before: that alarm must be seen.
+
+    Raises:
+        OSError: not even that.
+    """
+    path, temporary = directory / STATUS_NAME, directory / f".{STATUS_NAME}.tmp"
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8")
+    else:
+        temporary.replace(path)
