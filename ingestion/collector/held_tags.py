@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # While a tag is held its oldest points may be dropped: history must reach the first that is kept.
 HELD_LIMIT = 50_000
+# Of all tags together, some 200 bytes each: with hundreds of thousands of tags catching up takes hours.
+HELD_IN_ALL = 1_000_000
 # Live points dated so far before the mark are no repetitions: the source's clock went back.
 BACK_TICKS = 10 * TICKS_PER_SECOND
 # How far before the first live point a hole may begin, besides the time in which nothing came.
@@ -40,6 +42,7 @@ class HeldTags:
         self._buffer = buffer
         self._want_history = want_history
         self._held: dict[int, deque[Row]] = {}
+        self.held_points = 0
         self._generation: dict[int, int] = {}
         self._held_at: dict[int, float] = {}
         self._mark_when_held: dict[int, int] = {}
@@ -59,9 +62,10 @@ class HeldTags:
         self._mark_when_held[tag] = self._buffer.mark(tag)
         if tag in self._held:
             # What is held comes before the new hole: history gives it again.
+            self.held_points -= len(self._held[tag])
             self._held[tag].clear()
             return
-        self._held[tag] = deque(maxlen=HELD_LIMIT)
+        self._held[tag] = deque()
         self._is_single[tag] = True
         self._want_history(tag)
 
@@ -105,3 +109,18 @@ class HeldTags:
         """Whether the tag's history has met its first held point, so that nothing lies between them."""
         held = self._held.get(tag)
         return not held or self._buffer.mark(tag) >= held[0][1]
+
+    def _keep(self, row: Row) -> None:
+        """Hold a point; where there are too many, the oldest of its tag goes, which history gives again."""
+        held = self._held[row[0]]
+        if len(held) >= HELD_LIMIT or (held and self.held_points >= HELD_IN_ALL):
+            held.popleft()
+            self.held_points -= 1
+        held.append(row)
+        self.held_points += 1
+
+    def _take_out(self, tag: int) -> deque[Row]:
+        """Hold a tag no longer; what was held of it."""
+        rows = self._held.pop(tag, deque())
+        self.held_points -= len(rows)
+        return rows

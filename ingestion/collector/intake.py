@@ -178,9 +178,8 @@ class Intake(HeldTags):
         elif tag in self._ahead or (tag not in self._held and self._is_far_back(tag, ticks)):
             self.miss(tag, "server_clock_jump")
         self._ahead.discard(tag)
-        held = self._held.get(tag)
-        if held is not None:
-            held.append(row)
+        if tag in self._held:
+            self._keep(row)
             return
         self._seen_at[tag] = time.monotonic()
         self._end_gap(tag, ticks)
@@ -205,14 +204,14 @@ class Intake(HeldTags):
 
     def forget(self, tag: int) -> None:
         """Hold a tag no longer, and drop what was held of it."""
-        self._held.pop(tag, None)
+        self._take_out(tag)
         self._settle(tag)
 
     def release(self, tag: int) -> None:
         """Admit the held points after the mark, in order of source time, and let live points through."""
         self._is_first[tag] = True
         self._behind.pop(tag, None)
-        for row in sorted(self._held.pop(tag, ()), key=lambda row: row[1]):
+        for row in sorted(self._take_out(tag), key=lambda row: row[1]):
             if self._buffer.admit(row):
                 self._is_first[tag] = False
         self._settle(tag)
@@ -222,7 +221,7 @@ class Intake(HeldTags):
 
         Those known already are dropped, and those before the horizon, of which nobody knows any more.
         """
-        for row in self._held.pop(tag, ()):
+        for row in self._take_out(tag):
             # After the old mark history was read as ever, and perhaps further than the held points reach.
             self._is_first[tag] = row[1] > self._mark_when_held[tag]
             if self._is_first[tag]:
@@ -237,7 +236,7 @@ class Intake(HeldTags):
 
     def release_with_gap(self, tag: int, reason: str) -> None:
         """Let live points through though history cannot give what lies before the first of them."""
-        rows = self._held.pop(tag, ())
+        rows = self._take_out(tag)
         if self._buffer.mark(tag) != NEVER:
             self._unwatched[tag] = reason
         self._is_first[tag] = True
@@ -259,7 +258,8 @@ class Intake(HeldTags):
 
     def abandon(self) -> None:
         """The subscriptions are gone: forget what is held. History will give it again, or the next value."""
-        self._held.clear()
+        for tag in self.held():
+            self._take_out(tag)
 
 
 def _latest(arrived_us: int) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestion.collector import held_tags
 from ingestion.collector.buffer import PointBuffer
 from ingestion.collector.intake import Intake
 from ingestion.collector.notifications import LivePoints
@@ -70,6 +72,21 @@ def test_an_unknown_handle_is_counted_and_costs_no_other_value() -> None:
     page = points([(0, 1, 0), (3, 1, 0), (1, 1, 0)]).page
     intake.take(LivePoints(np.array([2**31, 3, 6]), page), ARRIVED_US)
     assert (len(buffer), intake.unknown_handles) == (1, 2)
+
+
+def test_what_is_held_is_bounded_and_the_newest_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_tags, "HELD_IN_ALL", 5)
+    buffer = PointBuffer(TAGS, {})
+    intake = Intake(buffer, [True] * 6, lambda _: None)
+    for tag in (0, 1):
+        intake.hold(tag)
+    intake.take(points([(0, ticks, 0) for ticks in range(1, 9)] + [(1, 1, 0)]), ARRIVED_US)
+    assert (intake.held_points, intake.first_held(0), intake.first_held(1)) == (6, T0 + 4, T0 + 1)
+    assert not intake.has_reached(0)
+    intake.release(0)
+    assert [ticks for _, ticks, _ in admitted(buffer)] == [10**16 + ticks for ticks in range(4, 9)]
+    intake.abandon()
+    assert intake.held_points == 0
 
 
 def test_a_value_without_any_time_is_dated_by_its_arrival() -> None:
