@@ -26,7 +26,7 @@ def test_a_collector_killed_while_messages_arrive_loses_and_doubles_nothing(
 ) -> None:
     chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     sys.stdout.write(f"seed {chosen}\n")
-    asyncio.run(kill_repeatedly(tmp_path, chosen, kills=3 if seed else 20))
+    asyncio.run(kill_repeatedly(tmp_path, chosen, kills=2 if seed else 20))
 
 
 async def kill_repeatedly(site: Path, seed: int, kills: int) -> None:

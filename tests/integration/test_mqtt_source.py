@@ -44,7 +44,7 @@ MAPPING = {
             "type": "/type",
             "id": "/id",
             "link": "/picture",
-            "attributes": {"zone": "/zone"},
+            "attributes": {"zone": "/zone", "confidence": "/confidence"},
             "time": {"at": "/at", "written": "iso"},
         },
     ],
@@ -127,7 +127,13 @@ def test_json_becomes_points_and_events_and_what_is_wrong_stays_in_sight(
             publisher.publish("single/level", "no json")
             publisher.publish("single/level", '{"v": 1, "t": "soon"}')
             publisher.publish("single/level", '{"v": 1, "t": "1970-01-01T00:00:00Z"}')
-            event = {"type": "intrusion", "id": 7, "picture": "https://video/7.jpg", "zone": "west"}
+            event = {
+                "type": "intrusion",
+                "id": 7,
+                "picture": "https://video/7.jpg",
+                "zone": "west",
+                "confidence": 0.9,
+            }
             for number in (7, 7, 8):
                 sent = {**event, "id": number, "at": "2026-11-16T08:00:00"}
                 publisher.publish("video/cam3/event", json.dumps(sent))
@@ -155,7 +161,7 @@ def test_json_becomes_points_and_events_and_what_is_wrong_stays_in_sight(
         ("cam3/7", "intrusion", "https://video/7.jpg"),
         ("cam3/8", "intrusion", "https://video/7.jpg"),
     ]
-    assert json.loads(events[0]["attributes"]) == {"zone": "west"}
+    assert json.loads(events[0]["attributes"]) == {"zone": "west", "confidence": 0.9}
     tags = {row["tag_id"]: row for row in sealed(tmp_path, SYSTEM, "tags").to_pylist()}
     assert tags["a1.d1.t"]["unit_on_server"] == "degC"
     assert tags["a1.d1.t"]["node_id"] == "mqtt:plant/a1/d1/data#t"

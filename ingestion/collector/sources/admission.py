@@ -16,11 +16,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingestion.collector.sources.items import Refusal
 from ingestion.collector.sources.known_times import EVENT_PREFIX
-from protocols.opcua_time import TICKS_PER_SECOND, from_ticks
+from protocols.opcua_time import MAX_TICKS, TICKS_PER_SECOND, from_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,8 +131,8 @@ class Admission:
                 self._unsealed.pop((key, ticks), None)
 
     def _take_point(self, point: SourcePoint, now: int) -> None:
-        if (wrong := _wrong_time(point, now)) is not None:
-            self.refuse(wrong, now)
+        said = {"value_number": point.number, "value_text": point.text, "status_code": point.status}
+        if self._has_wrong_time(point.tag_id, point.ticks, now, said):
             return
         mark = self._marks.get(point.tag_id, NEVER)
         if point.ticks <= mark:
@@ -167,12 +167,28 @@ class Admission:
         self.refuse(refusal, now)
 
     def _take_event(self, event: SourceEvent, now: int) -> None:
+        if self._has_wrong_time(event.subject, event.ticks, now, {"event_type": event.event_type}):
+            return
         key = EVENT_PREFIX + event.event_id
         if event.digest in self._digests(key, event.ticks):
             self.counts["repeated"] += 1
             return
         self._remember(key, event.ticks, event.digest)
         self._waiting.events.append((event, now))
+
+    def _has_wrong_time(self, subject: str, ticks: int, now: int, said: dict[str, Any]) -> bool:
+        if EARLIEST_TICKS <= ticks <= now + AHEAD_TICKS:
+            return False
+        at = from_ticks(min(max(ticks, 0), MAX_TICKS)).isoformat()
+        refusal = Refusal(
+            subject=subject,
+            reason_code="wrong_time",
+            reason_zh=f"时间 {at} 早于 2000 年或超前本机一天以上；请核对设备时钟与时间单位",
+            reason_en=f"time {at} is before 2000 or a day ahead; correct the clock or the time's unit",
+            content=json.dumps(said, ensure_ascii=False),
+        )
+        self.refuse(refusal, now)
+        return True
 
     def _digests(self, key: str, ticks: int) -> set[int]:
         return self._unsealed.get((key, ticks), set()) | self._known.find(key, ticks)
@@ -194,17 +210,3 @@ class Admission:
                 content="",
             )
         )
-
-
-def _wrong_time(point: SourcePoint, now: int) -> Refusal | None:
-    if EARLIEST_TICKS <= point.ticks <= now + AHEAD_TICKS:
-        return None
-    at = from_ticks(max(point.ticks, 0)).isoformat()
-    return Refusal(
-        subject=point.tag_id,
-        reason_code="wrong_time",
-        reason_zh=f"时间 {at} 早于 2000 年或超前本机一天以上；请核对设备时钟与时间单位",
-        reason_en=f"time {at} is before 2000 or more than a day ahead; correct the clock or the time's unit",
-        content=json.dumps({"value_number": point.number, "value_text": point.text, "status": point.status}),
-        tag_id=point.tag_id,
-    )

@@ -129,9 +129,9 @@ def ticks_of(data_time: str) -> int | None:
         return None
     try:
         at = datetime.strptime(data_time[:14], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
-    except ValueError:
+        return to_ticks(at + timedelta(milliseconds=int(data_time[14:] or 0)))
+    except (ValueError, OverflowError):
         return None
-    return to_ticks(at + timedelta(milliseconds=int(data_time[14:] or 0)))
 
 
 def without_password(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 PAYLOAD_LIMIT = 4 * 2**20
 LINK_LIMIT = 2_000
 LINK_SCHEMES = ("http://", "https://", "rtsp://", "gb28181://")
+NAME_LIMIT = 512
 BAD_NO_DATA = 0x809B0000
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class JsonMessages:
@@ -93,7 +96,7 @@ class JsonMessages:
             try:
                 taken.points.append(self._point(rule, topic, {**captures, "key": key}, entry, message, now))
             except WrongError as error:
-                content = json.dumps({key: entry}, ensure_ascii=False).encode()
+                content = dump({key: entry}).encode()
                 taken.refusals.append(_refusal(topic, error, content))
 
     def _point(
@@ -154,7 +157,7 @@ def _event(rule: EventsRule, topic: str, captures: dict[str, str], message: Any,
     kept = {name: look(pointer, message) for name, pointer in rule.attributes.items()}
     attributes = {name: value for name, value in kept.items() if value is not NOT_FOUND}
     source = _filled(rule.source, captures, message)
-    said = json.dumps([topic, source, ticks, message], ensure_ascii=False, sort_keys=True)
+    said = json.dumps([topic, source, ticks, message], ensure_ascii=False, sort_keys=True, default=str)
     own_id = text_at(rule.id, message)
     hashed = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return SourceEvent(
@@ -164,7 +167,7 @@ def _event(rule: EventsRule, topic: str, captures: dict[str, str], message: Any,
         ticks=ticks,
         message=text_at(rule.message, message),
         link=link,
-        attributes=json.dumps(attributes, ensure_ascii=False, sort_keys=True) if attributes else None,
+        attributes=dump(attributes) if attributes else None,
         subject=topic,
     )
 
@@ -174,19 +177,39 @@ def _parse(payload: bytes) -> Any:
         size = f"{len(payload)} > {PAYLOAD_LIMIT}"
         raise WrongError(Wrong.TOO_LONG, f"消息过长（{size} 字节）", f"the message is too long: {size} bytes")
     try:
+        text = payload.decode("utf-8-sig")
         # Numbers with a point stay decimal until they are split, so that no digit of a long one is lost.
-        return json.loads(payload.decode("utf-8-sig"), parse_float=Decimal)
+        message = json.loads(text, parse_float=Decimal)
+        return _encodable(message) if _SURROGATE.search(text) else message
     except (ValueError, RecursionError) as error:
         raise WrongError(Wrong.NO_JSON, f"不是 JSON：{error}", f"it is no JSON: {error}") from error
 
 
+def _encodable(value: Any) -> Any:
+    """A message without halves of surrogate pairs, which JSON may hold and no column can."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
+
+
 def _filled(template: str, captures: dict[str, str], entry: Any) -> str:
     try:
-        return fill(template, captures, entry)
+        name = fill(template, captures, entry)
     except LookupError as error:
         raise WrongError(
             Wrong.NO_NAME, f"无法组成名称：缺 {error}", f"no name: {error} is missing"
         ) from error
+    if not 0 < len(name) <= NAME_LIMIT:
+        zh, en = (
+            f"名称长 {len(name)}，上限 {NAME_LIMIT}",
+            f"a name of {len(name)} letters, limit {NAME_LIMIT}",
+        )
+        raise WrongError(Wrong.NO_NAME, zh, en)
+    return name
 
 
 def _status(rule: PointsRule, entry: Any, message: Any, value: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ DIGITS_LIMIT = 2_000
 NOT_FOUND = object()
 _TICKS_PER = {"epoch_s": TICKS_PER_SECOND, "epoch_ms": 10_000, "epoch_us": 10}
 _EXACT = 2**53
+_EPOCH_LIMIT = Decimal(10) ** 21
 
 
 class Wrong(StrEnum):
@@ -103,8 +104,8 @@ def instant(rule: TimeRule, entry: Any, message: Any, now: int) -> int:
     found = first_found(rule.at, entry, message)
     try:
         return _iso(str(found), rule.zone) if rule.written == "iso" else _epoch(found, rule.written)
-    except (ValueError, OverflowError, InvalidOperation, TypeError) as error:
-        shown = "nothing" if found is NOT_FOUND else repr(found)[:80]
+    except (ValueError, ArithmeticError, TypeError) as error:
+        shown = "nothing" if found is NOT_FOUND else str(found)[:80]
         raise WrongError(
             Wrong.NO_TIME,
             f"{rule.at} 处的时间不是 {rule.written}：{shown}",
@@ -127,5 +128,7 @@ def _epoch(value: Any, written: str) -> int:
     if isinstance(value, bool):
         raise TypeError(value)
     count = Decimal(str(value))
+    if not abs(count) < _EPOCH_LIMIT:  # also what is no number
+        raise OverflowError(value)
     ticks = count / 100 if written == "epoch_ns" else count * _TICKS_PER[written]
     return int(ticks) + UNIX_EPOCH_TICKS

@@ -41,6 +41,9 @@ def _zone(text: str) -> str:
     return text
 
 
+StatusCode = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
+
+
 class TimeRule(Strict):
     """Where the instant stands and how it is written; `arrival` takes the collector's clock instead."""
 
@@ -62,8 +65,8 @@ class QualityRule(Strict):
     """Where the quality stands, and which OPC UA status code each of its texts is."""
 
     at: Pointer
-    codes: dict[str, int]
-    otherwise: int = 0x40000000  # Uncertain
+    codes: dict[str, StatusCode]
+    otherwise: StatusCode = 0x40000000  # Uncertain
 
 
 class _Rule(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 SESSION_NAME = "mqtt_session.json"
 REBIRTH_EVERY_S = 60.0
 LOOK_EVERY_S = 0.5
+_UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
+_log = logging.getLogger(__name__)
 
 
 class MqttSource(Source):
@@ -102,11 +105,14 @@ class MqttSource(Source):
         if delivery.qos == 0 and self.turns.is_stuck and len(self.admission) >= self._source.max_waiting:
             self.admission.counts["qos0_dropped_while_the_disk_refused"] += 1
             return  # nobody keeps it; what has a higher QoS stays with the broker
-        taken = self._read(delivery, now)
+        try:
+            taken = self._read(delivery, now)
+        except _UNREADABLE as error:  # a fault of ours; the message is kept in sight, and the rest goes on
+            _log.exception("%s: reading a message of %s", self.status.system_id, delivery.topic)
+            taken = _refuse(delivery, "not_understood", "采集器无法解释该消息", f"not understood: {error!r}")
         if taken is None:
             zh, en = "没有映射规则适用于该主题", "no rule of the mapping is about this topic"
-            content = delivery.payload[:2_000].decode("utf-8", "replace")
-            taken = Taken(refusals=[Refusal(delivery.topic, "no_rule", zh, en, content)])
+            taken = _refuse(delivery, "no_rule", zh, en)
         self.take(taken, lambda: client.acknowledge(delivery))
 
     def _read(self, delivery: Delivery, now: int) -> Taken | None:
@@ -155,6 +161,11 @@ class MqttSource(Source):
             sent_ms = int(datetime.now(UTC).timestamp() * 1000)
             self._client.publish(f"{NAMESPACE}/{group}/NCMD/{name}", encode_rebirth(sent_ms))
             self.admission.counts["rebirths_requested"] += 1
+
+
+def _refuse(delivery: Delivery, code: str, zh: str, en: str) -> Taken:
+    content = delivery.payload[:2_000].decode("utf-8", "replace")
+    return Taken(refusals=[Refusal(delivery.topic, code, zh, en, content)])
 
 
 def _require_files(source: MqttSettings) -> None:

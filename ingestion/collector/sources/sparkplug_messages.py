@@ -22,7 +22,11 @@ UNCERTAIN, UNCERTAIN_LAST_USABLE = 0x40000000, 0x40900000
 # Ignition's quality codes; the three are memory, not verified in a primary text.
 _QUALITIES = {192: 0, 0: BAD, 500: UNCERTAIN_LAST_USABLE}
 _TICKS_PER_MS = 10_000
+_LAST_MS = (
+    253_402_214_400_000  # 9999-12-31, so that what lies beyond is refused as a time and not as a number
+)
 _CONTENT_BYTES = 1_000
+NAME_LIMIT = 512
 
 
 class SparkplugMessages:
@@ -91,8 +95,8 @@ class SparkplugMessages:
         unknown: list[str] = []
         for metric in message.metrics:
             name = name_of(birth, metric)
-            if name is None:
-                unknown.append(f"alias {metric.alias}")
+            if name is None or len(name) > NAME_LIMIT:
+                unknown.append(f"alias {metric.alias}" if name is None else name[:60])
             elif name != "bdSeq" and not name.startswith(("Node Control/", "Device Control/")):
                 self._point(node, device, name, metric, birth, message, now, taken)
         if unknown:
@@ -183,7 +187,7 @@ def _ticks(milliseconds: int | None, otherwise: int) -> int:
     """Milliseconds since 1970 as ticks; far beyond the calendar they stay far, to be refused as a time."""
     if not milliseconds:
         return otherwise
-    return min(milliseconds, 2**48) * _TICKS_PER_MS + UNIX_EPOCH_TICKS
+    return min(milliseconds, _LAST_MS) * _TICKS_PER_MS + UNIX_EPOCH_TICKS
 
 
 def _status(metric: Metric) -> int:
