@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from benchmarks.gateway_udp.ends import SIGN_KEY
 from benchmarks.gateway_udp.peers import PeerCrossing, correction_speeds, pydiode
 from benchmarks.gateway_udp.segments import STREAMS, SYSTEM, seal_random
 from benchmarks.report import Metric, Result
+from protocols.gateway_datagrams import packet_digest
 from tests.fakes.one_way_link import RECEIVER_ADDRESS, OneWayLink, is_possible, one_way_link
 
 SEED = 20261123
@@ -61,18 +63,19 @@ def run() -> Result:
 
 def _measure_losses(folder: Path, found: _Found) -> None:
     with one_way_link() as link:
-        peers = _peers(link, folder, found)
+        beside = {0: _peers(link, folder, found, (1, 2))}
+        link.lose(50)
+        beside[50] = _peers(link, folder, found, (2,))
     with one_way_link() as link:  # anew, as packets that anything tried to send back are counted
         for name, per_mille in LOSSES.items():
             link.lose(per_mille)
             done = _fastest(link, folder)
-            beside = peers if per_mille == 0 else []
-            _note_speed(found, name, done, beside)
+            _note_speed(found, name, done, beside.get(per_mille, []))
             found.checks[f"complete at {name} loss, as sent, nothing tried back"] = _is_complete(done)
             if name == "5pct":
-                found.checks[f"at least {BOUND_MB_S:g} MB/s of payload per core pair at 5 % loss"] = (
-                    _per_cpu(done) >= BOUND_MB_S
-                )
+                bound = f"at least {BOUND_MB_S:g} MB/s of payload at 5 % loss, by CPU time of the slower end"
+                found.checks[bound] = _per_cpu(done) >= BOUND_MB_S
+                _print_limits(done)
         link.lose(50)
         sealed = _fastest(link, folder, encrypt=True)
         _note_speed(found, "5pct_encrypted", sealed, [])
@@ -120,11 +123,28 @@ def _measure_correction(found: _Found) -> None:
         )
 
 
-def _peers(link: OneWayLink, folder: Path, found: _Found) -> list[PeerCrossing]:
+def _print_limits(done: Crossing) -> None:
+    """Where the CPU goes, a datagram."""
+    datagrams = done.received["counts"]["symbols_sent"]
+    packet, began = bytes(1436), time.process_time()
+    for _ in range(20_000):
+        packet_digest(packet)
+    hash_us = (time.process_time() - began) / 20_000 * 1e6
+    print(
+        f"limits: a datagram costs the sender {done.sent['cpu_s'] / datagrams * 1e6:.1f} µs of CPU and the "
+        f"receiver {done.received['cpu_s'] / datagrams * 1e6:.1f} µs, {hash_us:.1f} µs of it its hash; the "
+        "rest is the receiver's system call and loop for each (a card that gathers them, GRO, saves the "
+        "calls), and the sender's encoding"
+    )
+
+
+def _peers(
+    link: OneWayLink, folder: Path, found: _Found, redundancies: tuple[int, ...]
+) -> list[PeerCrossing]:
     data = folder / "payload.bin"
     data.write_bytes(np.random.default_rng(SEED).bytes(int(PAYLOAD_MB * 1e6)))
     done = []
-    for redundancy in (1, 2):
+    for redundancy in redundancies:
         peer = pydiode(link, data, redundancy)
         if peer is None:
             found.not_run.append("pydiode")
@@ -133,7 +153,7 @@ def _peers(link: OneWayLink, folder: Path, found: _Found) -> list[PeerCrossing]:
         if peer.arrived:
             done.append(peer)
         else:
-            found.not_run.append(f"{peer.name}: the file did not arrive whole, without any loss made")
+            found.not_run.append(f"{peer.name}: its file did not arrive whole")
     for path in (data, data.with_suffix(".got")):
         path.unlink(missing_ok=True)
     return done
