@@ -13,7 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from ingestion.collector.run import run_collector
 from orchestration.cli.exits import ExitCode
+from protocols.segments import manifest_path, read_table, sequences
 from tests.fakes import opcua_catalogue, opcua_history
 from tests.fakes.opcua_history import SYSTEM, Source
 
@@ -145,3 +147,30 @@ def test_a_collector_of_opcua_servers_opens_no_port(tmp_path: Path) -> None:
         finally:
             collector.terminate()
     assert collector.returncode == 0
+
+
+def test_each_session_tells_the_business_zone_that_it_began_and_ended(tmp_path: Path) -> None:
+    source = opcua_history.source_around_now(("T1",), history_s=1, live_s=30)
+    port = opcua_history.free_port()
+    config = opcua_history.make_site(tmp_path, port, source)
+    directory = tmp_path / "var" / "collector" / SYSTEM
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        async with opcua_history.serve(tmp_path, port, source):
+            running = asyncio.create_task(run_collector(config, stop))
+            async with asyncio.timeout(30):
+                while not sequences(directory, f"{SYSTEM}.points"):
+                    await asyncio.sleep(0.1)
+            stop.set()
+            await running
+
+    asyncio.run(scenario())
+    stream = f"{SYSTEM}.gaps"
+    rows = [
+        row
+        for number in sequences(directory, stream)
+        for row in read_table(manifest_path(directory, stream, number)).to_pylist()
+    ]
+    assert [row["reason"] for row in rows] == ["session_began", "session_ended"]
+    assert all(not row["is_open"] and row["detail"].startswith("opc.tcp://") for row in rows)
