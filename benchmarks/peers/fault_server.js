@@ -171,7 +171,10 @@ async function main() {
     maxConnectionsPerEndpoint: 100,
     nodeset_filename: [opcua.nodesets.standard],
     serverInfo: { applicationUri: `${NAMESPACE}:server` },
-    serverCapabilities: { minSupportedSampleRate: 0, maxSessions: 100 },
+    // A collector that is killed leaves its session and subscription behind until they expire.
+    serverCapabilities: {
+      minSupportedSampleRate: 0, maxSessions: 1000, maxSubscriptions: 1000, maxSubscriptionsPerSession: 1000,
+    },
     ...(await security()),
   });
   await server.initialize();

@@ -52,7 +52,7 @@ def test_a_collector_killed_at_each_step_of_a_file_loses_and_doubles_nothing(
 
 async def kill_at_each_step(directory: Path, file: str) -> None:
     changes = {"seal_every_s": 0.1, "gateway": {"drop_dir": str(directory / "drop")}}
-    async with running(directory, encrypted=True, tags=TAGS, **changes) as rig:
+    async with running(directory, encrypted=False, tags=TAGS, **changes) as rig:
         (lane,) = rig.lanes
         await lane.stop()
         for step in STEPS:
