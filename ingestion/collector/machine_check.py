@@ -84,16 +84,24 @@ def _disk(subject: str, folder: Path, least_mb: float) -> Check:
 
 
 def _gateway(settings: CollectorSettings) -> Iterator[Check]:
-    drop = getattr(settings.gateway, "drop_dir", None)
-    if settings.gateway is None:
+    gateway = settings.gateway
+    if gateway is None:
         yield wrong(
             "gateway 网闸",
             ("没有配置网闸，数据段只留在本机", "none is configured: segments stay on this machine"),
             ("在 collector.yml 中填写 gateway", "fill in `gateway` in collector.yml"),
             "warning",
         )
-    elif drop is not None:
-        yield _writable(drop)
+    elif gateway.drop_dir is not None:
+        yield _writable(gateway.drop_dir)
+    elif gateway.udp is not None:
+        # Nothing comes back over a diode: the far side's own doctor knows whether it arrives.
+        address = f"{gateway.udp.host}:{gateway.udp.port}"
+        yield well(
+            "gateway 网闸",
+            f"UDP {address}，是否到达请在业务区用 chemlink doctor 查看",
+            f"UDP {address}; whether it arrives, `chemlink doctor` knows in the business zone",
+        )
 
 
 def _writable(folder: Path) -> Check:
