@@ -53,7 +53,11 @@ def cross(link: OneWayLink, state_dir: Path, folder: Path, port: int = PORT, **o
     receive = {"host": RECEIVER_ADDRESS, "port": PORT, "folder": str(folder), "core": 1, **order}
     send = {"host": RECEIVER_ADDRESS, "port": port, "state_dir": str(state_dir), "core": 0, **order}
     with subprocess.Popen(
-        link.in_receiver([*ENDS, "receive", json.dumps(receive)]), stdout=subprocess.PIPE, text=True, cwd=ROOT
+        link.in_receiver([*ENDS, "receive", json.dumps(receive)]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     ) as receiver:
         assert receiver.stdout is not None
         assert receiver.stdout.readline().strip() == "listening"
@@ -64,6 +68,8 @@ def cross(link: OneWayLink, state_dir: Path, folder: Path, port: int = PORT, **o
             check=True,
             cwd=ROOT,
         )
+        assert receiver.stdin is not None
+        receiver.stdin.close()
         told = receiver.stdout.read()
     equal, lost, wrong = same_files(state_dir / SYSTEM, folder / "inbox")
     return Crossing(json.loads(sender.stdout), json.loads(told), equal, lost, wrong, link.counted()[1])

@@ -52,19 +52,20 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def receive(order: dict[str, Any]) -> dict[str, Any]:
-    """Receive until nothing has come for `quiet_s`."""
+    """Receive until standard input ends, as the sender has then, and nothing has come for `quiet_s`."""
     folder = Path(order["folder"])
     go_first()
     port = DatagramReceiver(order["host"], order["port"])
     inbox = Inbox(folder / "inbox", SIGN_KEY.public_key(), least_free_bytes=0)
     receiver = UdpReceiver(port, inbox, SIGN_KEY.public_key(), folder / "links", box_key=BOX_KEY)
-    seen = {"bytes": -1, "at": time.monotonic() + order.get("first_s", 30.0)}
+    sender_ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), sender_ended.set()), daemon=True).start()
+    seen = {"bytes": -1, "at": time.monotonic()}
 
     def is_over() -> bool:
         total = sum(link.counts.bytes_received for link in receiver.links.values())
-        if total != seen["bytes"]:
-            seen["bytes"] = total
-            seen["at"] = max(seen["at"], time.monotonic()) if total <= 0 else time.monotonic()
+        if total != seen["bytes"] or not sender_ended.is_set():
+            seen["bytes"], seen["at"] = total, time.monotonic()
         return time.monotonic() - seen["at"] > order.get("quiet_s", 1.5)
 
     print("listening", flush=True)
