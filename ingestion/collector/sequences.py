@@ -88,7 +88,7 @@ class SequenceOrder(Generic[Item]):
         if is_repeat:
             self.repeats += 1
             return Step()
-        if ahead < 0 or ahead > JUMP_LIMIT:
+        if ahead < 0 or ahead >= JUMP_LIMIT:
             return self._begin_anew(number, item, stamp)
         self._early[number] = stamp, item
         self.know_before(following(number))

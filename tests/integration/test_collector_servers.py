@@ -271,7 +271,7 @@ def test_hostile_answers_crash_and_stop_nothing_and_lose_nothing_silently(tmp_pa
                     script.keep(message)
                 await script.publish(message, patch=lambda body: unreadable(body, seed))
             await send_to_all(script, sample + 1)
-            await until(lambda: script.everything(tags) <= set(site.points()), 60)
+            await until(lambda: script.everything(tags) <= set(site.points()), 60 + count / 20)
 
     asyncio.run(scene())
     found = site.points()

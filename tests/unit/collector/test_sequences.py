@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,14 @@ def test_a_leap_too_long_to_repair_is_a_break() -> None:
     step = sequence.offer(JUMP_LIMIT + 10, "far")
     assert (step.ready, step.is_break) == (["early", "far"], True)
     assert sequence.offer(JUMP_LIMIT + 11, "next").ready == ["next"]
+
+
+@pytest.mark.parametrize("ahead", range(JUMP_LIMIT - 2, JUMP_LIMIT + 3))
+def test_no_distance_loses_a_message_unseen(ahead: int) -> None:
+    sequence = SequenceOrder[str]()
+    step = sequence.offer(FIRST + ahead, "far")
+    assert step.is_break == (step.ready == ["far"])
+    assert step.is_break or sequence.missing(JUMP_LIMIT) == list(range(FIRST, FIRST + ahead))
 
 
 def test_a_server_that_counts_from_one_again_is_no_repeat() -> None:
