@@ -5,6 +5,8 @@ SQLite, no telemetry, one run at a time from the queue: a plant's machine is sma
 
 from __future__ import annotations
 
+import fcntl
+
 from orchestration.settings import Settings
 
 DAGSTER_YAML = """\
@@ -50,15 +52,17 @@ def write_dagster_home(settings: Settings) -> None:
 
 
 def make_storage(settings: Settings) -> None:
-    """Create Dagster's databases before anything else opens them.
+    """Create Dagster's databases, or wait until another process has.
 
     Webserver, daemon and code server starting together on an empty home each write the schema's version, and
-    a store with two versions is refused for ever after (tried).
+    a store with two versions is refused for ever after (tried). So whoever loads Dagster for a site opens it
+    under a lock first: new databases are made once, existing ones cost a moment.
     """
-    if (settings.dagster_home / "history" / "runs" / "index.db").is_file():
-        return
     import dagster as dg
 
+    write_dagster_home(settings)
     settings.enter()
-    with dg.DagsterInstance.get() as instance:
-        instance.get_runs(limit=1)
+    with (settings.dagster_home / "storage.lock").open("ab") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with dg.DagsterInstance.get() as instance:
+            instance.get_runs(limit=1)

@@ -1,4 +1,4 @@
-"""Which processes a site runs, and how each is started.
+"""Which processes a site runs, how each is started, and which of them wait for another.
 
 Data only: starting, watching and ending them is `orchestration.supervisor`.
 """
@@ -14,17 +14,28 @@ import yaml
 from orchestration.settings import Settings
 
 CODE_LOCATION = "orchestration.definitions"
+UI = "webserver"
 
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One long-running process: its name in `status`, its command, how long after the others it starts."""
+    """One long-running process.
+
+    Attributes:
+        name: its name in `status`.
+        command: how it is started.
+        label_zh: what people call it.
+        label_en: the same in English.
+        port: where it answers once it is up; nothing for one that listens nowhere.
+        after: the process that answers first; nothing for one that starts at once.
+    """
 
     name: str
     command: tuple[str, ...]
     label_zh: str
     label_en: str
-    delay_s: float = 0.0
+    port: int | None = None
+    after: str | None = None
 
 
 def process_specs(settings: Settings) -> list[ProcessSpec]:
@@ -37,12 +48,14 @@ def process_specs(settings: Settings) -> list[ProcessSpec]:
     site = ("--site", str(settings.site_dir))
     if settings.site.gateway_udp is not None:
         specs.append(ProcessSpec("receive", _chemlink("receive", *site), "网闸接收", "gateway receiver"))
+    port = settings.site.webserver_port
+    # Collecting starts at once. The rest, which only catches up, leaves a small machine to the UI until that
+    # answers: all at once they would take three times as long, each waiting for the others.
     specs += [
-        ProcessSpec("land", _chemlink("land", *site), "入湖", "landing"),
-        ProcessSpec("dispatch", _chemlink("dispatch", *site), "上报发送", "dispatcher"),
-        ProcessSpec("webserver", _webserver(settings.site.webserver_port), "编排界面", "Dagster webserver"),
-        # The UI first: both load the same code, and on a small machine each would wait for the other.
-        ProcessSpec("daemon", _daemon(), "编排守护进程", "Dagster daemon", delay_s=8.0),
+        ProcessSpec("land", _chemlink("land", *site), "入湖", "landing", after=UI),
+        ProcessSpec("dispatch", _chemlink("dispatch", *site), "上报发送", "dispatcher", after=UI),
+        ProcessSpec(UI, _webserver(port), "编排界面", "Dagster webserver", port=port),
+        ProcessSpec("daemon", _daemon(), "编排守护进程", "Dagster daemon", after=UI),
     ]
     return specs
 
@@ -60,8 +73,12 @@ def _chemlink(*arguments: str) -> tuple[str, ...]:
 
 def _webserver(port: int) -> tuple[str, ...]:
     where = ("--host", "127.0.0.1", "--port", str(port))
-    return (sys.executable, "-m", "dagster_webserver", *where, "-m", CODE_LOCATION)
+    return _dagster("dagster_webserver", *where)
 
 
 def _daemon() -> tuple[str, ...]:
-    return (sys.executable, "-m", "dagster._daemon", "run", "-m", CODE_LOCATION)
+    return _dagster("dagster._daemon", "run")
+
+
+def _dagster(program: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "orchestration.serving", program, *arguments, "-m", CODE_LOCATION)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 
 from orchestration import supervisor
-from orchestration.processes import ProcessSpec, process_specs
+from orchestration.processes import UI, ProcessSpec, process_specs
 from orchestration.settings import Settings
 
 READY_WITHIN_S = 90.0
-UI = "webserver"
 _SUPERVISE = (sys.executable, "-m", "orchestration.cli", "supervise")
 
 
@@ -24,11 +22,12 @@ class StartError(RuntimeError):
 def supervise(settings: Settings, only: Sequence[str] = ()) -> None:
     """Run the supervisor of this site, or of the processes named, in this process until it is told to stop.
 
+    What `prepare` makes must be there.
+
     Raises:
         StartError: a name is no process of this site.
     """
     specs = _chosen(settings, only)
-    prepare(settings)
     supervisor.Supervisor(
         specs,
         run_dir=settings.run_dir,
@@ -48,16 +47,18 @@ def _chosen(settings: Settings, only: Sequence[str]) -> list[ProcessSpec]:
 
 
 def prepare(settings: Settings) -> None:
-    """Make what the processes expect to find: folders, state store, dbt's manifest, Dagster's home."""
+    """Make what the processes expect to find: folders, state store, dbt's manifest, Dagster's home.
+
+    Dagster's own databases are made by the first process that loads Dagster: see `orchestration.serving`.
+    """
     from lake.state import migrate
-    from orchestration.dagster_home import make_storage, write_dagster_home
+    from orchestration.dagster_home import write_dagster_home
     from orchestration.dbt_manifest import ensure_manifest
 
     settings.var.mkdir(parents=True, exist_ok=True)
     migrate(settings.state_url, settings.lake)
     ensure_manifest()
     write_dagster_home(settings)
-    make_storage(settings)
 
 
 def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
@@ -77,7 +78,7 @@ def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
         msg = f"site {settings.site.site_id} is already running; see `chemlink status`"
         raise supervisor.AlreadyRunningError(msg)
     has_ui = not only or UI in only
-    if has_ui and _answers(port):
+    if has_ui and supervisor.answers(port):
         msg = f"port {port} is taken by another program; set webserver_port in site.yml to a free one"
         raise StartError(msg)
     prepare(settings)
@@ -91,7 +92,9 @@ def start_detached(settings: Settings, only: Sequence[str] = ()) -> str:
             env=settings.child_environment(),
             start_new_session=True,
         )
-    _await_start(settings, process, is_up=lambda: _answers(port) if has_ui else _all_alive(settings))
+    _await_start(
+        settings, process, is_up=lambda: (not has_ui or supervisor.answers(port)) and _all_begun(settings)
+    )
     return f"http://127.0.0.1:{port}"
 
 
@@ -109,12 +112,7 @@ def _await_start(settings: Settings, process: subprocess.Popen[bytes], *, is_up:
     raise StartError(msg)
 
 
-def _all_alive(settings: Settings) -> bool:
+def _all_begun(settings: Settings) -> bool:
+    """Whether every process was started; one that ended again is told by `status`."""
     found = supervisor.read_run(settings.run_dir)
-    return bool(found) and all(child["pid"] for child in (found or {})["children"])
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    return bool(found) and all(child["pid"] or child["restarts"] for child in (found or {})["children"])

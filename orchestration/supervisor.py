@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import uuid
@@ -29,6 +30,7 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 HEALTHY_AFTER_S = 60.0  # a process that lived this long starts again with the first pause
 GRACE_S = 15.0  # between asking a process to end and ending it
+PATIENCE_S = 20.0  # that a process has with the one it starts after: no UI is worth data that wait
 
 
 class AlreadyRunningError(RuntimeError):
@@ -60,12 +62,12 @@ class Supervisor:
     def __init__(
         self, specs: Sequence[ProcessSpec], *, run_dir: Path, log_dir: Path, environment: Mapping[str, str]
     ) -> None:
-        began = time.monotonic()
-        self.children = [Child(spec, restart_at=began + spec.delay_s) for spec in specs]
+        self.children = [Child(spec) for spec in specs]
         self.run_dir = run_dir
         self.log_dir = log_dir
         self.run_id = uuid.uuid4().hex
         self._environment = {**environment, RUN_ID_VARIABLE: self.run_id}
+        self._began = time.monotonic()
         self._stopping = False
 
     def run(self) -> None:
@@ -99,7 +101,7 @@ class Supervisor:
     def _tend(self, child: Child, now: float) -> bool:
         """Start the child when it is due, note its end when it ended; True when something changed."""
         if child.process is None:
-            if now < child.restart_at:
+            if now < child.restart_at or self._waits(child, now):
                 return False
             self._start(child, now)
             return True
@@ -113,6 +115,18 @@ class Supervisor:
         child.pause_s = min(child.pause_s * 2, LONGEST_PAUSE_S)
         child.restarts += 1
         return True
+
+    def _waits(self, child: Child, now: float) -> bool:
+        """Whether the child still has to wait for the one it starts after: it has not answered yet.
+
+        Nobody waits for one that is not there or has ended, nor longer than the patience, nor a second time.
+        """
+        others = [other for other in self.children if other.spec.name == child.spec.after]
+        return (
+            not child.restarts
+            and now - self._began < PATIENCE_S
+            and any(not other.restarts and not _is_up(other.spec) for other in others)
+        )
 
     def _start(self, child: Child, now: float) -> None:
         with (self.log_dir / f"{child.spec.name}.log").open("ab") as log:
@@ -146,6 +160,13 @@ class Supervisor:
         new = path.with_suffix(".new")
         new.write_text(json.dumps(record, indent=1), encoding="utf-8")
         new.replace(path)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens at a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_running(run_dir: Path) -> bool:
@@ -215,6 +236,10 @@ def _end_processes(processes: list[psutil.Process]) -> None:
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=GRACE_S)
+
+
+def _is_up(spec: ProcessSpec) -> bool:
+    return spec.port is None or answers(spec.port)
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float) -> None:

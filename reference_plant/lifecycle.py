@@ -7,10 +7,10 @@ in its environment, so that `stop` finds exactly these even when the supervisor 
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from reference_plant.init import write_clock
 
 READY_WITHIN_S = 60.0
 LEAD_S = 6.0  # processes start before live time does, so that nothing of it is missed
+_SUPERVISE = (sys.executable, "-m", "reference_plant", "supervise")
 ANSWERING = ("opcua_environment", "opcua_production", "province", "park", "postgres")
 
 
@@ -29,10 +30,14 @@ class PlantStartError(RuntimeError):
     """The plant's processes did not come up; the message names the log to read."""
 
 
-def start(site_dir: Path) -> None:
+def start(site_dir: Path, *, in_turn: bool = False) -> None:
     """Starts every plant process, waits until all answer, and lets the live time begin.
 
     A plant that ran before goes on where plant time stands now; one that never ran begins at `live_from`.
+
+    Args:
+        site_dir: the site.
+        in_turn: one process after the other, to leave a small machine to what starts beside the plant.
 
     Raises:
         AlreadyRunningError: the plant runs already.
@@ -52,7 +57,7 @@ def start(site_dir: Path) -> None:
     settings = load_settings(site_dir)
     with _log(site_dir).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "reference_plant", "supervise", str(site_dir)],
+            [*_SUPERVISE, str(site_dir), *(["--in-turn"] if in_turn else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -76,11 +81,12 @@ def _begun(site_dir: Path) -> Path:
     return run_dir(site_dir) / "begun"
 
 
-def supervise(site_dir: Path) -> None:
+def supervise(site_dir: Path, *, in_turn: bool = False) -> None:
     """Runs the supervisor in this process until it is told to stop."""
     settings = load_settings(site_dir)
+    specs = process_specs(site_dir)
     supervisor.Supervisor(
-        process_specs(site_dir),
+        _in_turn(specs) if in_turn else specs,
         run_dir=run_dir(site_dir),
         log_dir=site_dir / "var" / "log",
         environment=settings.child_environment(),
@@ -99,10 +105,12 @@ def run_dir(site_dir: Path) -> Path:
 
 def process_specs(site_dir: Path) -> list[ProcessSpec]:
     """The plant's processes: two control systems, the business systems, two receivers."""
+    ports = json.loads((site_dir / "plant.json").read_text(encoding="utf-8"))["ports"]
+    ports["business"] = ports["postgres"]
 
     def spec(name: str, label_zh: str, label_en: str, *arguments: str) -> ProcessSpec:
         command = (sys.executable, "-m", "reference_plant", *arguments)
-        return ProcessSpec(name, command, label_zh, label_en)
+        return ProcessSpec(name, command, label_zh, label_en, port=ports[name])
 
     site = str(site_dir)
     environment = ("serve-opcua", "--site", site, "--system", "opcua_environment")
@@ -116,11 +124,17 @@ def process_specs(site_dir: Path) -> list[ProcessSpec]:
     ]
 
 
+def _in_turn(specs: list[ProcessSpec]) -> list[ProcessSpec]:
+    """The same processes, each after the one before it."""
+    before = [None, *(spec.name for spec in specs)]
+    return [replace(spec, after=name) for spec, name in zip(specs, before, strict=False)]
+
+
 def _await_ports(site_dir: Path, ports: dict[str, int], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     silent = dict(ports)
     while silent and process.poll() is None and time.monotonic() < deadline:
-        silent = {name: port for name, port in silent.items() if not _answers(port)}
+        silent = {name: port for name, port in silent.items() if not supervisor.answers(port)}
         time.sleep(0.1)
     if silent:
         stop(site_dir)
@@ -130,12 +144,6 @@ def _await_ports(site_dir: Path, ports: dict[str, int], process: subprocess.Pope
             f"everything was stopped again, read the logs in {logs}"
         )
         raise PlantStartError(msg)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _log(site_dir: Path) -> Path:

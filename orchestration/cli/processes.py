@@ -69,14 +69,16 @@ def up(
     启动并守护本站点的全部进程。
     """
     from orchestration import starting
+    from orchestration.processes import UI
     from orchestration.settings import load_settings
 
     settings = load_settings(site)
     if foreground:
+        starting.prepare(settings)
         starting.supervise(settings, only or ())
         return
     address = starting.start_detached(settings, only or ())
-    has_ui = not only or starting.UI in only
+    has_ui = not only or UI in only
     say(f"ChemLink is up 已启动: {address if has_ui else ', '.join(only or ())}")
     say("See `chemlink status`; end it with `chemlink down`. 查看状态用 status，停止用 down。")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -127,6 +128,52 @@ def test_pauses_before_restarts_grow(tmp_path):
         pauses.append(child.restart_at - now)
     assert pauses == [1.0, 2.0, 4.0, 8.0]
     assert child.last_exit == 7
+
+
+@pytest.fixture
+def port() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+    return number
+
+
+def pair(folder: Path, port: int) -> supervisor.Supervisor:
+    """A supervisor of `first`, said to listen at `port`, and of `second`, which starts after it."""
+    from orchestration.processes import ProcessSpec
+
+    first = ProcessSpec("first", (sys.executable, "-c", SLEEPER), "a", "a", port=port)
+    second = ProcessSpec("second", (sys.executable, "-c", SLEEPER), "b", "b", after="first")
+    return supervisor.Supervisor(
+        [second, first], run_dir=folder, log_dir=folder, environment=dict(os.environ)
+    )
+
+
+def test_a_process_starts_once_the_one_it_follows_answers(tmp_path, port):
+    run = pair(tmp_path, port)
+    [second, _] = run.children
+    assert not run._tend(second, run._began)
+    with socket.create_server(("127.0.0.1", port)):
+        assert run._tend(second, run._began)
+    assert second.process is not None
+    second.process.kill()
+    second.process.wait()
+
+
+def test_it_waits_no_longer_than_the_patience_nor_for_one_that_ended(tmp_path, port):
+    run = pair(tmp_path, port)
+    [second, first] = run.children
+    assert run._waits(second, run._began + supervisor.PATIENCE_S - 0.1)
+    assert not run._waits(second, run._began + supervisor.PATIENCE_S)
+    first.restarts = 1
+    assert not run._waits(second, run._began)
+
+
+def test_started_again_after_a_crash_it_waits_for_nobody(tmp_path, port):
+    run = pair(tmp_path, port)
+    [second, _] = run.children
+    second.restarts = 1
+    assert not run._waits(second, run._began)
 
 
 def test_a_second_supervisor_of_the_same_site_is_refused(tmp_path):
