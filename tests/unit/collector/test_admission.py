@@ -162,7 +162,11 @@ def test_a_full_disk_keeps_senders_waiting_and_nothing_is_sealed_twice(
     assert (station.told, len(station.rows("events"))) == (2, 1)
 
 
-@pytest.mark.parametrize("ticks", [0, 5, NOW + 30 * 3600 * TICKS_PER_SECOND, 2**62])
+@pytest.mark.parametrize(
+    "ticks",
+    [0, 5, NOW + 30 * 3600 * TICKS_PER_SECOND, 2**62],
+    ids=["before 1601", "the first year", "a day and more ahead", "no instant"],
+)
 def test_impossible_times_are_refused(tmp_path: Path, ticks: int) -> None:
     station = Station(tmp_path)
     station.take(SourcePoint("A", ticks, 1.0, None))
