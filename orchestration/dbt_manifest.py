@@ -12,8 +12,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from contracts.dbt_sources import render_sources
-from ingestion.registry import discover_systems
 from orchestration.location import DBT_PROJECT, MANIFEST
 from orchestration.settings import silent_environment
 
@@ -73,6 +71,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _write_sources() -> None:
     """Generate dbt's sources; an unchanged file keeps its time, so that nothing is built again for it."""
+    from contracts.dbt_sources import render_sources
+    from ingestion.registry import discover_systems
+
     text = render_sources(contract for system in discover_systems() for contract in system.tables)
     if not SOURCES.is_file() or SOURCES.read_text(encoding="utf-8") != text:
         SOURCES.write_text(text, encoding="utf-8")

@@ -90,11 +90,16 @@ def stop(directory: Directory) -> None:
 
 
 @app.command()
-def supervise(directory: Directory) -> None:
+def supervise(
+    directory: Directory,
+    in_turn: Annotated[
+        bool, typer.Option("--in-turn", help="逐个启动 / one process after the other")
+    ] = False,
+) -> None:
     """在本进程监管工厂进程（由 start 调用） / Supervise the plant's processes here; `start` calls it."""
     from reference_plant import lifecycle
 
-    lifecycle.supervise(directory.resolve())
+    lifecycle.supervise(directory.resolve(), in_turn=in_turn)
 
 
 @app.command("serve-opcua")
@@ -158,11 +163,13 @@ def up(directory: Directory) -> None:
     """启动工厂与整个平台并保持运行 / Plant and platform, kept running."""
     from orchestration.starting import StartError
     from orchestration.supervisor import AlreadyRunningError
+    from reference_plant.init import SiteExistsError
     from reference_plant.staying import PlantStartError, stay_up
 
+    typer.echo("启动工厂与平台，约十秒 / starting plant and platform, some ten seconds")
     try:
         address = stay_up(directory)
-    except (AlreadyRunningError, PlantStartError, StartError) as error:
+    except (AlreadyRunningError, PlantStartError, SiteExistsError, StartError) as error:
         _fail(error)
     typer.echo(f"Dagster: {address}\n停止 / end it with: make down")
 

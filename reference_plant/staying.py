@@ -28,6 +28,7 @@ def stay_up(site_dir: Path) -> str:
     Raises:
         AlreadyRunningError: it runs already.
         PlantStartError: a plant process did not answer.
+        SiteExistsError: the directory holds something else.
         StartError: the UI did not come up; the plant is stopped again.
     """
     site_dir = site_dir.resolve()
@@ -48,12 +49,14 @@ def stay_up(site_dir: Path) -> str:
 
 def _start_plant(site_dir: Path) -> None:
     if not supervisor.is_running(lifecycle.run_dir(site_dir)):
-        lifecycle.start(site_dir)
+        lifecycle.start(site_dir, in_turn=True)
 
 
 def take_down(site_dir: Path) -> int:
     """End the platform, then the plant; returns how many processes there were."""
     site_dir = site_dir.resolve()
+    if not (site_dir / "plant.json").is_file():
+        return 0
     return supervisor.stop(load_settings(site_dir).run_dir) + lifecycle.stop(site_dir)
 
 
