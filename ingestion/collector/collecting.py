@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from ingestion.collector.alarms import Alarms
     from ingestion.collector.clock_watch import ServerClock
-    from ingestion.collector.publishing import Counts
     from ingestion.collector.redundancy import ServerSet
     from ingestion.collector.session import Session
     from ingestion.collector.settings import ServerSettings
+    from ingestion.collector.subscription_flow import Counts
     from ingestion.collector.tag_table import Tag
 
 # A server's clock may be behind ours when the very first points are looked for.

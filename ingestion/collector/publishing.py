@@ -15,19 +15,20 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from asyncua import ua
 
-from ingestion.collector.notifications import NotificationMessage, read_publish_answer, read_republish_answer
+from ingestion.collector.notifications import read_publish_answer, read_republish_answer
 from ingestion.collector.requests import ask
-from ingestion.collector.sequences import EARLY_LIMIT, SequenceOrder, distance, following
+from ingestion.collector.sequences import EARLY_LIMIT, distance, following
 from ingestion.collector.session import SessionLostError
 
 if TYPE_CHECKING:
     from asyncua import Client
 
-    from ingestion.collector.notifications import PublishAnswer
+    from ingestion.collector.notifications import NotificationMessage, PublishAnswer
+    from ingestion.collector.subscription_flow import Counts, SubscriptionFlow, Taken
 
 # A request that fails at once is not repeated at once.
 FAULT_PAUSE_S = 0.2
@@ -50,54 +51,6 @@ _SESSION_GONE = frozenset(
     )
 )
 _log = logging.getLogger(__name__)
-
-
-class Subscriber(Protocol):
-    """Whom a subscription's messages are for."""
-
-    def take(self, message: NotificationMessage) -> None:
-        """A message that holds something, in order."""
-
-    def lose(self, reason: str) -> None:
-        """Messages before the next one that is taken are gone for good."""
-
-
-class Taken(Protocol):
-    """How far points and events have come: taken in, and safe on the disk."""
-
-    def taken(self) -> tuple[int, ...]:
-        """How many points and events were ever taken in."""
-
-    def sealed(self) -> tuple[int, ...]:
-        """How many of them are sealed."""
-
-
-class SubscriptionFlow:
-    """One subscription's messages: their order, and which of them may be acknowledged.
-
-    It outlives a connection: on the next one the server may still have the subscription.
-    """
-
-    def __init__(self, subscription_id: int, subscriber: Subscriber, silence_s: float) -> None:
-        self.subscription_id = subscription_id
-        self.subscriber = subscriber
-        self.order: SequenceOrder[NotificationMessage] = SequenceOrder()
-        self.silence_s = silence_s
-        self.heard_at = time.monotonic()
-        self.available: tuple[int, ...] = ()
-        self.unsealed: deque[tuple[int, tuple[int, ...]]] = (
-            deque()
-        )  # sequence number, what must be sealed for it
-        self.repair: asyncio.Task[None] | None = None
-        self.ended: str | None = None
-        self.given_up: list[int] = []  # lost for good, and not told yet
-
-
-class Counts:
-    """What happened to messages since the start, for the status."""
-
-    def __init__(self) -> None:
-        self.messages = self.reordered = self.republished = self.lost = self.malformed = 0
 
 
 class Publishing:

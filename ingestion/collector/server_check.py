@@ -133,22 +133,24 @@ async def _tags(session: Session, system_id: str, tags: Sequence[Tag]) -> list[C
     else:
         found.append(well(subject, f"{len(tags)} 个位号均可读取", f"all {len(tags)} tags can be read"))
     if unkept:
-        listed = ", ".join(unkept[:_NAMED]) + (" …" if len(unkept) > _NAMED else "")
-        found.append(
-            wrong(
-                f"history 历史 {system_id}",
-                (
-                    f"{len(unkept)} 个位号没有历史读权限：{listed}",
-                    f"{len(unkept)} tags may not be read in history: {listed}",
-                ),
-                (
-                    "在服务器上开放 HistoryRead，或把点表的 has_history 改为 false（中断期间的数据将缺失）",
-                    "allow HistoryRead at the server, or set has_history false (an outage is lost then)",
-                ),
-                "warning",
-            )
-        )
+        found.append(_unkept(system_id, unkept))
     return found
+
+
+def _unkept(system_id: str, tag_ids: Sequence[str]) -> Check:
+    listed = ", ".join(tag_ids[:_NAMED]) + (" …" if len(tag_ids) > _NAMED else "")
+    return wrong(
+        f"history 历史 {system_id}",
+        (
+            f"{len(tag_ids)} 个位号没有历史读权限：{listed}",
+            f"{len(tag_ids)} tags may not be read in history: {listed}",
+        ),
+        (
+            "在服务器上开放 HistoryRead，或把点表的 has_history 改为 false（中断期间的数据将缺失）",
+            "allow HistoryRead at the server, or set has_history false (an outage is lost then)",
+        ),
+        "warning",
+    )
 
 
 def _failed(subject: str, failed: Mapping[str, str], total: int) -> Check:

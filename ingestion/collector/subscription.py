@@ -13,7 +13,7 @@ from asyncua import ua
 
 from ingestion.collector.limits import chunks
 from ingestion.collector.monitored_items import FILTER_REFUSED, NO_ROOM, event_item, value_item
-from ingestion.collector.publishing import SubscriptionFlow
+from ingestion.collector.subscription_flow import SubscriptionFlow
 from protocols.opcua_time import UNIX_EPOCH_TICKS, to_ticks
 
 if TYPE_CHECKING:

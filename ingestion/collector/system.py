@@ -19,12 +19,12 @@ from ingestion.collector.gaps import GapLog
 from ingestion.collector.history_troubles import HistoryTroubles
 from ingestion.collector.marks import mark_of
 from ingestion.collector.points_sealing import PointsSealing
-from ingestion.collector.publishing import Counts
 from ingestion.collector.redundancy import ServerSet
 from ingestion.collector.sealing import Sealer
 from ingestion.collector.security import WARN_DAYS, validity
 from ingestion.collector.session import open_session
 from ingestion.collector.status import Status, write_status
+from ingestion.collector.subscription_flow import Counts
 from ingestion.collector.tag_stream import TagStream
 from ingestion.collector.tag_table import load_tags
 from ingestion.collector.trust import TrustError
