@@ -1,4 +1,7 @@
-"""Signing the log: how many leaves there are and the root over them, by the site's own key."""
+"""Signing the log: how many leaves there are and the root over them, by the site's own key.
+
+What is signed is published at once as files (`exports.log_files`), which the auditor may copy.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import insert, select
 
 from exports.errors import ExportError
+from exports.log_files import LogFiles
 from lake.state import StateStore, utc_text
 from lake.state_tables import merkle_checkpoints, merkle_leaves
 from protocols.checkpoints import Checkpoint, sign_checkpoint
@@ -40,20 +44,28 @@ class Checkpointer:
         state: where leaves and checkpoints are.
         site_id: names the log.
         sign_key: the log's key.
+        folder: where the log's files are published.
     """
 
-    def __init__(self, state: StateStore, site_id: str, sign_key: Ed25519PrivateKey) -> None:
+    def __init__(self, state: StateStore, site_id: str, sign_key: Ed25519PrivateKey, folder: Path) -> None:
         self._state = state
         self._origin = log_origin(site_id)
         self._sign_key = sign_key
         self._frontier = Frontier()
+        self._files = LogFiles(folder)
 
     def sign(self) -> Checkpoint | None:
-        """Sign the log as it stands; nothing when no leaf was added since the last checkpoint.
+        """Sign and publish the log as it stands; nothing when no leaf was added since the last checkpoint.
 
         Raises:
             ExportError: the log is shorter than before, or a checkpoint of this size has another root.
         """
+        checkpoint = self._sign()
+        # Also when nothing was signed: a process may have ended between the two.
+        self._files.publish(self._state)
+        return checkpoint
+
+    def _sign(self) -> Checkpoint | None:
         self._take_in_new_leaves()
         checkpoint = Checkpoint(self._origin, self._frontier.size, self._frontier.root())
         with self._state.begin() as conn:

@@ -122,7 +122,7 @@ async def _dispatch(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="state"))
     record_configuration(site, reports, endpoints)
     _take_back(site, endpoints)
-    checkpointer = Checkpointer(site.state, site.site_id, log_sign_key(log_key))
+    checkpointer = Checkpointer(site.state, site.site_id, log_sign_key(log_key), site.lake.export_log)
     commit = GroupCommit(site.state)
     async with asyncio.TaskGroup() as group:
         for endpoint in endpoints.values():

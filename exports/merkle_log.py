@@ -6,6 +6,7 @@ and the root over them; who keeps checkpoints elsewhere can show later that noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +16,10 @@ from sqlalchemy import Connection, func, insert, select
 
 from lake.state import utc_text
 from lake.state_tables import merkle_leaves
+from protocols.log_tiles import ENTRY_LIMIT_BYTES
 from protocols.merkle import leaf_hash
+
+_LONGEST_FACT = 256  # of an entry that is too long as a whole
 
 
 def append_leaf(conn: Connection, kind: str, facts: Mapping[str, Any], now: datetime) -> int:
@@ -24,19 +28,36 @@ def append_leaf(conn: Connection, kind: str, facts: Mapping[str, Any], now: date
     Args:
         conn: the write transaction of the fact itself.
         kind: what sort of fact, such as `enqueued`.
-        facts: what it says; JSON types only.
+        facts: what it says; JSON types only. `submission_id` names the submission it is about. What would
+            not fit into an entry of the log stands there by its hash.
         now: the plant's present.
     """
-    body = json.dumps(
-        {**facts, "kind": kind, "at_utc": utc_text(now)},
-        ensure_ascii=False,
-        sort_keys=True,
-        separators=(",", ":"),
-    )
+    body = _canonical({**facts, "kind": kind, "at_utc": utc_text(now)})
+    if len(body.encode()) > ENTRY_LIMIT_BYTES:
+        short = {name: shortened(value) for name, value in facts.items()}
+        body = _canonical({**short, "kind": kind, "at_utc": utc_text(now)})
     last = conn.scalar(select(func.max(merkle_leaves.c.leaf_index)))
     index = 0 if last is None else int(last) + 1
     leaf_sha256 = leaf_hash(body.encode()).hex()
     conn.execute(
-        insert(merkle_leaves).values(leaf_index=index, kind=kind, body=body, leaf_sha256=leaf_sha256)
+        insert(merkle_leaves).values(
+            leaf_index=index,
+            kind=kind,
+            body=body,
+            leaf_sha256=leaf_sha256,
+            submission_id=facts.get("submission_id"),
+        )
     )
     return index
+
+
+def _canonical(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def shortened(value: Any) -> Any:
+    """A fact as an entry that is too long as a whole tells it: by its hash where it is long itself."""
+    text = value if isinstance(value, str) else _canonical({"": value})
+    if len(text) <= _LONGEST_FACT:
+        return value
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -15,6 +15,7 @@ from exports.outbox import addressed
 from exports.periods import Period
 from exports.render.hj212 import render_moment
 from exports.render.numbers import Decimals, factor_decimals
+from exports.render.report import number_of
 from exports.reports import ReportSpec
 from exports.revisions import next_content
 from exports.site import ExportSite
@@ -109,6 +110,7 @@ def _enqueue_one(
         decimals=decimals,
         zone=site.zone,
     )
+    content = next_content(conn, site, report, endpoint, row.outlet_id, body=body, revision=0)
     new = NewSubmission(
         report_id=report.report_id,
         endpoint_id=endpoint.endpoint_id,
@@ -116,10 +118,11 @@ def _enqueue_one(
         period_start_utc=observed_at,
         revision=0,
         mode="stream",
-        content=next_content(conn, site, report, endpoint, row.outlet_id, body=body, revision=0),
+        content=content,
         due_at_utc=report.due_at(Period(observed_at, observed_at)),
         reason="observed",
         source_table=report.source_table,
+        number=number_of(report, content),
     )
     enqueue(conn, new, site.clock.now())
 

@@ -16,7 +16,7 @@ from exports.errors import RenderError, SpecError
 from exports.periods import Period
 from exports.regulatory import PeriodRows, read_due
 from exports.render.numbers import factor_decimals
-from exports.render.report import Rendering, body_of, unnumbered
+from exports.render.report import Rendering, body_of, number_of, unnumbered
 from exports.reports import ReportSpec
 from exports.revisions import latest_revisions, next_content, reason_of, settled_submission, stands
 from exports.site import ExportSite
@@ -163,6 +163,7 @@ def resubmit(
             reason=f"resubmission: {reason}",
             source_table=row.source_table,
             delta_version=row.delta_version,
+            number=number_of(report, content),
         )
         enqueue(conn, new, site.clock.now())
     return new.idempotency_key
@@ -268,6 +269,9 @@ def _enqueue_ready(
                 done.unchanged += 1
                 continue
             revision = 0 if stored is None else stored.revision + 1
+            content = next_content(
+                conn, site, report, endpoint, item.subject_id, body=item.body, revision=revision
+            )
             new = NewSubmission(
                 report_id=report.report_id,
                 endpoint_id=endpoint.endpoint_id,
@@ -275,13 +279,12 @@ def _enqueue_ready(
                 period_start_utc=item.period.start_utc,
                 revision=revision,
                 mode="scheduled",
-                content=next_content(
-                    conn, site, report, endpoint, item.subject_id, body=item.body, revision=revision
-                ),
+                content=content,
                 due_at_utc=report.due_at(item.period),
                 reason=reason_of(stored),
                 source_table=report.source_table,
                 delta_version=delta_version,
+                number=number_of(report, content),
             )
             enqueue(conn, new, site.clock.now())
             (done.corrections if revision else done.enqueued).append(new.idempotency_key)

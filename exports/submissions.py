@@ -7,20 +7,21 @@ or fall together.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select, update
 
+from exports.code_version import code_version
 from exports.errors import ExportError
 from exports.merkle_log import append_leaf
 from lake.state import utc_text
 from lake.state_tables import receipts, submission_events, submissions
+from protocols.content_hashes import sha256_hex, sm3_hex
 
 
 class State(StrEnum):
@@ -45,6 +46,8 @@ class NewSubmission:
 
     Attributes:
         reason: why this revision exists, in words; revision 0 is `due` or `observed`.
+        number: the number of its own that the content carries (the first QN of HJ 212); with it the content
+            can be made again from the rows alone.
     """
 
     report_id: str
@@ -58,12 +61,13 @@ class NewSubmission:
     reason: str
     source_table: str | None = None
     delta_version: int | None = None
+    number: str | None = None
 
     @property
     def idempotency_key(self) -> str:
         """What the receiver may recognise a repeat by."""
-        start = f"{self.period_start_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        return f"{self.report_id}:{self.endpoint_id}:{self.subject_id}:{start}:{self.revision}"
+        start = utc_text(self.period_start_utc)
+        return key_of(self.report_id, self.endpoint_id, self.subject_id, start, self.revision)
 
 
 @dataclass(frozen=True)
@@ -83,41 +87,44 @@ class Outcome:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+def key_of(report_id: str, endpoint_id: str, subject_id: str, period_start_utc: str, revision: int) -> str:
+    """The idempotency key of a submission; the start as the state store writes instants."""
+    start = period_start_utc[:19].replace("-", "").replace(":", "")
+    return f"{report_id}:{endpoint_id}:{subject_id}:{start}Z:{revision}"
+
+
 def enqueue(conn: Connection, new: NewSubmission, now: datetime) -> int:
     """Store a submission with its first ledger event and log leaf; answers its id."""
-    sha256 = hashlib.sha256(new.content).hexdigest()
+    proved = {
+        "idempotency_key": new.idempotency_key,
+        "mode": new.mode,
+        "period_start_utc": utc_text(new.period_start_utc),
+        "due_at_utc": utc_text(new.due_at_utc),
+        "content_sha256": sha256_hex(new.content),
+        "content_sm3": sm3_hex(new.content),
+        "source_table": new.source_table,
+        "delta_version": new.delta_version,
+        "code_version": code_version(),
+    }
     result = conn.execute(
         insert(submissions).values(
             report_id=new.report_id,
             endpoint_id=new.endpoint_id,
             subject_id=new.subject_id,
-            period_start_utc=utc_text(new.period_start_utc),
             revision=new.revision,
-            idempotency_key=new.idempotency_key,
-            mode=new.mode,
             state=State.QUEUED,
             content=new.content,
-            content_sha256=sha256,
-            source_table=new.source_table,
-            delta_version=new.delta_version,
             created_at_utc=utc_text(now),
-            due_at_utc=utc_text(new.due_at_utc),
             next_attempt_at_utc=utc_text(now),
             attempts=0,
+            **proved,
         )
     )
     key = result.inserted_primary_key
     assert key is not None
     submission_id = int(key[0])
     _record(conn, submission_id, None, State.QUEUED, now, {"reason": new.reason})
-    leaf = {
-        "submission_id": submission_id,
-        "idempotency_key": new.idempotency_key,
-        "content_sha256": sha256,
-        "source_table": new.source_table,
-        "delta_version": new.delta_version,
-        "reason": new.reason,
-    }
+    leaf = {**proved, "submission_id": submission_id, "number": new.number, "reason": new.reason}
     append_leaf(conn, "enqueued", leaf, now)
     return submission_id
 
@@ -192,7 +199,7 @@ def reject(conn: Connection, submission_id: int, error: str, outcome: Outcome, n
         attempts=outcome.tries,
         last_error=error,
     )
-    _keep_receipt(conn, submission_id, State.REJECTED, outcome, now)
+    _keep_receipt(conn, submission_id, State.REJECTED, outcome, now, error=error)
 
 
 def expire(conn: Connection, submission_id: int, rule: str, now: datetime) -> None:
@@ -202,7 +209,7 @@ def expire(conn: Connection, submission_id: int, rule: str, now: datetime) -> No
 
 
 def _keep_receipt(
-    conn: Connection, submission_id: int, outcome_state: State, outcome: Outcome, now: datetime
+    conn: Connection, submission_id: int, outcome_state: State, outcome: Outcome, now: datetime, **facts: str
 ) -> None:
     conn.execute(
         insert(receipts).values(
@@ -216,9 +223,10 @@ def _keep_receipt(
     leaf = {
         "submission_id": submission_id,
         "reference": outcome.reference,
-        "receipt_sha256": hashlib.sha256(outcome.body).hexdigest(),
+        "receipt_sha256": sha256_hex(outcome.body),
         "tries": outcome.tries,
         **outcome.detail,
+        **facts,
     }
     append_leaf(conn, str(outcome_state), leaf, now)
 

@@ -5,6 +5,7 @@ LakeError
 ├── SchemaError         rows do not fit the declared Arrow schema
 ├── PartitionError      a replacement that would touch other rows than it names
 ├── VersionError        stored state is newer than this program knows
+├── VersionGoneError    an older version of a table that retention removed
 └── TransientLakeError  another writer was in the way: trying again helps
     ├── ConflictError   a concurrent Delta commit touched the same rows
     └── LeaseHeldError  another process holds the stream
@@ -39,6 +40,10 @@ class PartitionError(LakeError):
 
 class VersionError(LakeError):
     """Stored state was written by a newer program than this one."""
+
+
+class VersionGoneError(LakeError):
+    """A version of a table cannot be read any more: retention removed its log or its files."""
 
 
 class TransientLakeError(LakeError):

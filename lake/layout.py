@@ -67,6 +67,11 @@ class LakePaths:
         return f"sqlite:///{self.root / 'state.db'}"
 
     @property
+    def export_log(self) -> Path:
+        """The folder of the exports' tamper-evident log: tiles, entries and checkpoint."""
+        return self.root / "export_log"
+
+    @property
     def leases(self) -> Path:
         """The directory of lock files, one a lease."""
         return self.root / "run" / "leases"

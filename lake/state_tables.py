@@ -107,8 +107,10 @@ submissions = Table(
     Column("state", String, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("content_sha256", String, nullable=False),
+    Column("content_sm3", String),  # none where the submission is older than the column
     Column("source_table", String),
     Column("delta_version", BigInteger),
+    Column("code_version", String),  # what made the content from that version
     Column("created_at_utc", String, nullable=False),
     Column("due_at_utc", String),
     Column("next_attempt_at_utc", String, nullable=False),
@@ -165,6 +167,7 @@ merkle_leaves = Table(
     Column("kind", String, nullable=False),
     Column("body", Text, nullable=False),  # canonical JSON; the leaf hash is over its UTF-8 bytes
     Column("leaf_sha256", String, nullable=False),
+    Column("submission_id", _Key, index=True),  # which submission the fact is about, where it is about one
 )
 
 merkle_checkpoints = Table(

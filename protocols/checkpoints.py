@@ -83,16 +83,7 @@ def verify_checkpoint(note: str, key_name: str, verify_key: Ed25519PublicKey) ->
         CheckpointFormatError: the text is no signed checkpoint.
         CheckpointSignatureError: no signature of the expected key holds.
     """
-    text = verify_note(note, key_name, verify_key)
-    lines = text.split("\n")
-    if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):
-        msg = f"reading checkpoint {text[:120]!r}: expected the lines origin, size and root"
-        raise CheckpointFormatError(msg)
-    root = _decode(lines[2])
-    if len(root) != HASH_BYTES:
-        msg = f"reading checkpoint of {lines[0]}: the root has {len(root)} bytes, expected {HASH_BYTES}"
-        raise CheckpointFormatError(msg)
-    return Checkpoint(lines[0], int(lines[1]), root)
+    return _read(verify_note(note, key_name, verify_key))
 
 
 def verify_note(note: str, key_name: str, verify_key: Ed25519PublicKey) -> str:
@@ -122,9 +113,36 @@ def verify_note(note: str, key_name: str, verify_key: Ed25519PublicKey) -> str:
     raise CheckpointSignatureError(msg)
 
 
+def checkpoint_of(note: str) -> Checkpoint:
+    """What a note says, believed or not: for whoever wrote it, never for whoever checks it.
+
+    Raises:
+        CheckpointFormatError: the text is no checkpoint.
+    """
+    return _read(note.rpartition("\n\n")[0] + "\n")
+
+
+def verifier_text(key_name: str, verify_key: Ed25519PublicKey) -> str:
+    """The public key as C2SP tools take it: name, key id and key in one line (a "vkey")."""
+    key = base64.b64encode(_ED25519 + verify_key.public_bytes_raw()).decode()
+    return f"{key_name}+{key_id(key_name, verify_key).hex()}+{key}"
+
+
 def key_id(key_name: str, verify_key: Ed25519PublicKey) -> bytes:
     """The four bytes that name a key in a signature line."""
     return hashlib.sha256(key_name.encode() + b"\n" + _ED25519 + verify_key.public_bytes_raw()).digest()[:4]
+
+
+def _read(text: str) -> Checkpoint:
+    lines = text.split("\n")
+    if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):
+        msg = f"reading checkpoint {text[:120]!r}: expected the lines origin, size and root"
+        raise CheckpointFormatError(msg)
+    root = _decode(lines[2])
+    if len(root) != HASH_BYTES:
+        msg = f"reading checkpoint of {lines[0]}: the root has {len(root)} bytes, expected {HASH_BYTES}"
+        raise CheckpointFormatError(msg)
+    return Checkpoint(lines[0], int(lines[1]), root)
 
 
 def _holds(verify_key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
@@ -136,8 +154,13 @@ def _holds(verify_key: Ed25519PublicKey, signature: bytes, signed: bytes) -> boo
 
 
 def _decode(encoded: str) -> bytes:
+    """The bytes of base64 written as any encoder writes it; a changed spare bit is a changed note."""
     try:
-        return base64.b64decode(encoded, validate=True)
+        decoded = base64.b64decode(encoded, validate=True)
     except ValueError as error:
         msg = f"reading note: {encoded[:80]!r} is not base64"
         raise CheckpointFormatError(msg) from error
+    if base64.b64encode(decoded).decode() != encoded:
+        msg = f"reading note: {encoded[:80]!r} is not the base64 of what it stands for"
+        raise CheckpointFormatError(msg)
+    return decoded

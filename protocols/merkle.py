@@ -11,7 +11,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    RootOf = Callable[[int, int], bytes]
 
 HASH_BYTES = 32
 
@@ -75,15 +77,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     Raises:
         ValueError: there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        msg = f"proving inclusion of leaf {index}: the tree has leaves 0 to {len(leaves) - 1}"
-        raise ValueError(msg)
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*inclusion_proof(leaves[:split], index), tree_root(leaves[split:])]
-    return [*inclusion_proof(leaves[split:], index - split), tree_root(leaves[:split])]
+    return inclusion_path(len(leaves), index, _root_over(leaves))
 
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
@@ -92,12 +86,63 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     Raises:
         ValueError: `old_size` is not 0 to the size of the tree.
     """
-    if not 0 <= old_size <= len(leaves):
-        msg = f"proving consistency with size {old_size}: the tree has {len(leaves)} leaves"
+    return consistency_path(old_size, len(leaves), _root_over(leaves))
+
+
+def inclusion_path(size: int, index: int, root_of: RootOf) -> list[bytes]:
+    """`inclusion_proof` in a tree that answers the roots of its subtrees (RFC 6962 §2.1.1).
+
+    Args:
+        size: leaves in the tree.
+        index: the leaf.
+        root_of: the root over the leaves from one index to before another.
+
+    Raises:
+        ValueError: there is no such leaf.
+    """
+    if not 0 <= index < size:
+        msg = f"proving inclusion of leaf {index}: the tree has leaves 0 to {size - 1}"
         raise ValueError(msg)
-    if old_size == 0:
+    first, end, path = 0, size, list[bytes]()
+    while end - first > 1:
+        split = first + largest_power_below(end - first)
+        if index < split:
+            path.append(root_of(split, end))
+            end = split
+        else:
+            path.append(root_of(first, split))
+            first = split
+    return path[::-1]
+
+
+def consistency_path(old_size: int, size: int, root_of: RootOf) -> list[bytes]:
+    """`consistency_proof` in a tree that answers the roots of its subtrees (RFC 6962 §2.1.2).
+
+    Raises:
+        ValueError: `old_size` is not 0 to the size of the tree.
+    """
+    if not 0 <= old_size <= size:
+        msg = f"proving consistency with size {old_size}: the tree has {size} leaves"
+        raise ValueError(msg)
+    if old_size in (0, size):
         return []
-    return _subproof(leaves, old_size, is_old_root_known=True)
+    first, end, path = 0, size, list[bytes]()
+    while old_size != end:
+        split = first + largest_power_below(end - first)
+        if old_size <= split:
+            path.append(root_of(split, end))
+            end = split
+        else:
+            path.append(root_of(first, split))
+            first = split
+    if first:  # the old root itself is known to whoever verifies; a subtree of it is not
+        path.append(root_of(first, end))
+    return path[::-1]
+
+
+def largest_power_below(size: int) -> int:
+    """The largest power of two below `size`: where RFC 6962 splits a tree of more than one leaf."""
+    return 1 << ((size - 1).bit_length() - 1)
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -149,16 +194,5 @@ def _walk(position: int, last: int, steps: list[bytes]) -> tuple[bytes, bytes] |
     return (old, new) if last == 0 else None
 
 
-def _subproof(leaves: Sequence[bytes], old_size: int, *, is_old_root_known: bool) -> list[bytes]:
-    if old_size == len(leaves):
-        return [] if is_old_root_known else [tree_root(leaves)]
-    split = _split(len(leaves))
-    if old_size <= split:
-        left = _subproof(leaves[:split], old_size, is_old_root_known=is_old_root_known)
-        return [*left, tree_root(leaves[split:])]
-    right = _subproof(leaves[split:], old_size - split, is_old_root_known=False)
-    return [*right, tree_root(leaves[:split])]
-
-
-def _split(size: int) -> int:
-    return 1 << ((size - 1).bit_length() - 1)
+def _root_over(leaves: Sequence[bytes]) -> RootOf:
+    return lambda first, end: tree_root(leaves[first:end])

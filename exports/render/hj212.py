@@ -120,6 +120,11 @@ def unnumber(content: bytes) -> bytes:
     return b"".join(encode_frame(replace(frame, qn=_NO_QN)) for frame in frames_of(content))
 
 
+def moment_of(qn: str, zone: ZoneInfo) -> datetime:
+    """The moment that a QN names, on the plant's wall clock."""
+    return datetime.strptime(qn, "%Y%m%d%H%M%S%f").replace(tzinfo=zone)
+
+
 def frames_of(content: bytes) -> list[Frame]:
     """The frames in stored content.
 
@@ -166,4 +171,4 @@ def _frames(device: Device, command: str, data_time: datetime, groups: Sequence[
 
 def _moment_of(frame: Frame, zone: ZoneInfo) -> datetime:
     assert frame.qn is not None, "stored frames were written by number()"
-    return datetime.strptime(frame.qn, "%Y%m%d%H%M%S%f").replace(tzinfo=zone)
+    return moment_of(frame.qn, zone)

@@ -84,3 +84,18 @@ def numbered(
 def unnumbered(report: ReportSpec, content: bytes) -> bytes:
     """The body within stored content."""
     return hj212.unnumber(content) if report.renderer == "hj212" else park_json.with_revision(content, 0)
+
+
+def number_of(report: ReportSpec, content: bytes) -> str | None:
+    """The number of its own that stored content carries: the first QN; none where the revision says all."""
+    return hj212.frames_of(content)[0].qn if report.renderer == "hj212" else None
+
+
+def renumbered(
+    report: ReportSpec, body: bytes, *, revision: int, number: str | None, zone: ZoneInfo
+) -> bytes:
+    """The content as it was stored: `body` with the numbers that it had then."""
+    if report.renderer == "hj212":
+        assert number is not None, "an HJ 212 submission has a QN"
+        return hj212.number(body, now=hj212.moment_of(number, zone), zone=zone, previous=None)
+    return park_json.with_revision(body, revision)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestration.cli.exits import ExitCode
 from orchestration.cli.options import JsonOption, SiteOption
-from orchestration.cli.output import fail, print_json, print_table, say, writing
+from orchestration.cli.output import fail, print_json, print_table, say
+from orchestration.cli.proof import verify
 
 GROUP = "Reports 上报"
 _KEYS = 'keys 键: chemlink sql "select idempotency_key from ops.ops_submissions"'
@@ -91,29 +90,3 @@ def ledger(
         print_json([asdict(line) for line in lines])
         return
     print_table(list(_COLUMNS), [[getattr(line, name) for name in _COLUMNS.values()] for line in lines])
-
-
-def verify(
-    submission: Annotated[
-        str, typer.Argument(help="Its idempotency key, or a bundle file 上报键或证明文件.")
-    ],
-    site: SiteOption = None,
-    save: Annotated[Path | None, typer.Option(help="Write the proof bundle here 保存证明文件.")] = None,
-) -> None:
-    """Prove what was sent and answered, from the tamper-evident log.
-
-    用防篡改日志证明发送了什么、对方回了什么。不成立时退出码为 3。
-    """
-    from orchestration.proving import make_bundle, verify_bundle
-    from orchestration.settings import load_settings
-
-    settings = load_settings(site)
-    bundle = make_bundle(settings, submission)
-    if save is not None:
-        with writing(save):
-            save.write_text(json.dumps(bundle, ensure_ascii=False, indent=1), encoding="utf-8")
-        say(str(save))
-    faults = verify_bundle(settings, bundle)
-    if faults:
-        fail("\n".join(faults), ExitCode.PROBLEMS)
-    say("proved 证明成立")

@@ -20,8 +20,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import select
 
+from exports.bundles import verify
 from exports.outbox import build_due
-from exports.proofs import prove, verify
+from exports.proofs import prove
 from exports.render.hj212 import frames_of
 from exports.site import ExportSite
 from lake.state_tables import merkle_checkpoints, merkle_leaves, receipts, submission_events, submissions
@@ -172,5 +173,5 @@ def assert_log_proves_it(site: ExportSite) -> None:
     assert tree_root([bytes.fromhex(leaf.leaf_sha256) for leaf in leaves]).hex() == last.root_sha256
     verify_key = load_pem_public_key((site.root / "var/log_verify.pem").read_bytes())
     for row in rows_of(site, submissions)[:: HOURS * 2]:
-        bundle = prove(site.state, site.site_id, row.idempotency_key)
+        bundle = prove(site.state, site.site_id, site.lake.export_log, row.idempotency_key)
         assert verify(bundle, verify_key).faults == ()  # type: ignore[arg-type]

@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import select
 
+from exports.bundles import verify
 from exports.checkpoints import Checkpointer, log_sign_key
 from exports.claims import claim, settle_delivery
 from exports.configuration import record_configuration
 from exports.errors import ExportError
 from exports.outbox import build_due
-from exports.proofs import prove, verify
+from exports.proofs import prove
 from exports.site import ExportSite
 from exports.transports.base import Delivery
 from lake.state_tables import merkle_checkpoints, merkle_leaves
@@ -57,8 +58,8 @@ def site(tmp_path: Path) -> ExportSite:
 
 
 def bundle_of(site: ExportSite, sign_key: Ed25519PrivateKey, key: str = KEY) -> dict[str, Any]:
-    Checkpointer(site.state, site.site_id, sign_key).sign()
-    return prove(site.state, site.site_id, key)
+    Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log).sign()
+    return prove(site.state, site.site_id, site.lake.export_log, key)
 
 
 def test_a_bundle_survives_json_and_verifies_with_the_public_key_alone(
@@ -106,7 +107,7 @@ def _key(bundle: dict[str, Any]) -> None:
 
 
 def _format(bundle: dict[str, Any]) -> None:
-    bundle["format_version"] = 2
+    bundle["format_version"] = 3
 
 
 @pytest.mark.parametrize("tamper", [_content, _receipt, _no_receipt, _fact, _place, _head, _key, _format])
@@ -126,20 +127,21 @@ def test_a_bundle_of_another_key_does_not_hold(site: ExportSite, sign_key: Ed255
 
 def test_what_is_not_under_a_checkpoint_cannot_be_proved(site: ExportSite) -> None:
     with pytest.raises(ExportError, match="checkpoint"):
-        prove(site.state, site.site_id, KEY)
+        prove(site.state, site.site_id, site.lake.export_log, KEY)
     with pytest.raises(ExportError, match="no such submission"):
-        prove(site.state, site.site_id, "nothing")
+        prove(site.state, site.site_id, site.lake.export_log, "nothing")
 
 
 def test_a_checkpoint_is_signed_when_the_log_grew_and_only_then(
     site: ExportSite, sign_key: Ed25519PrivateKey
 ) -> None:
-    checkpointer = Checkpointer(site.state, site.site_id, sign_key)
+    checkpointer = Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log)
     first = checkpointer.sign()
     assert first is not None
     assert first.tree_size == 18 + 9
     assert checkpointer.sign() is None
-    assert Checkpointer(site.state, site.site_id, sign_key).sign() is None, "nor by the next process"
+    next_process = Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log)
+    assert next_process.sign() is None
     record_configuration(site, REPORTS, ENDPOINTS)
     second = checkpointer.sign()
     assert second is not None
@@ -157,11 +159,11 @@ def test_a_checkpoint_is_signed_when_the_log_grew_and_only_then(
 def test_an_altered_log_is_not_signed_again(
     site: ExportSite, sign_key: Ed25519PrivateKey, deed: str, complaint: str
 ) -> None:
-    Checkpointer(site.state, site.site_id, sign_key).sign()
+    Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log).sign()
     with site.state.begin() as conn:
         conn.exec_driver_sql(deed.format(other="00" * 32))
     with pytest.raises(ExportError, match=complaint):
-        Checkpointer(site.state, site.site_id, sign_key).sign()
+        Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log).sign()
 
 
 def test_a_changed_declaration_is_a_leaf_and_an_unchanged_one_is_not(site: ExportSite) -> None:
@@ -202,7 +204,7 @@ def test_the_log_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) ->
 def test_leaves_and_checkpoints_carry_plant_time(site: ExportSite, sign_key: Ed25519PrivateKey) -> None:
     assert isinstance(site.clock, SetClock)
     site.clock.at = NOW + timedelta(hours=1)
-    Checkpointer(site.state, site.site_id, sign_key).sign()
+    Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log).sign()
     with site.state.read() as conn:
         assert conn.scalar(select(merkle_checkpoints.c.created_at_utc)) == "2026-11-16T23:30:00.000000+00:00"
         body = conn.scalar(select(merkle_leaves.c.body).where(merkle_leaves.c.leaf_index == 0))
