@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from exports.proofs import prove
 from exports.site import ExportSite
 from exports.transports.base import Delivery
 from lake.state_tables import merkle_checkpoints, merkle_leaves
+from protocols.checkpoints import Checkpoint, sign_checkpoint
 from tests.fakes.export_site import (
     SetClock,
     hours,
@@ -33,6 +37,7 @@ from tests.fakes.export_site import (
     write_rows,
 )
 
+ROOT = Path(__file__).parents[3]
 NOW = local("2026-11-17T06:30:00")
 FIRST = local("2026-11-17T00:00:00")
 ENDPOINTS = {"province_hj212": province(1, order={"window": 10})}
@@ -123,6 +128,52 @@ def test_a_bundle_that_was_tampered_with_does_not_hold(
 
 def test_a_bundle_of_another_key_does_not_hold(site: ExportSite, sign_key: Ed25519PrivateKey) -> None:
     assert not verify(bundle_of(site, sign_key), Ed25519PrivateKey.generate().public_key()).holds
+
+
+def test_a_bundle_continues_a_checkpoint_that_somebody_kept(
+    site: ExportSite, sign_key: Ed25519PrivateKey
+) -> None:
+    checkpointer = Checkpointer(site.state, site.site_id, sign_key, site.lake.export_log)
+    checkpointer.sign()
+    kept = (site.lake.export_log / "checkpoint").read_text()
+    record_configuration(site, REPORTS, ENDPOINTS)
+    checkpointer.sign()
+    record_configuration(site, REPORTS, {})
+    last = "province_hj212_hour:province_hj212:DA001:20261116T210000Z:0"
+    bundle = prove(site.state, site.site_id, site.lake.export_log, last, kept)
+    assert verify(bundle, sign_key.public_key(), kept).faults == ()
+    forged = Checkpoint("chemlink/reference_plant/exports", 27, bytes(32))
+    other = sign_checkpoint(forged, forged.origin, sign_key)
+    assert "rewritten" in verify(bundle, sign_key.public_key(), other).faults[0]
+    unknown = sign_checkpoint(replace(forged, tree_size=28), forged.origin, sign_key)
+    assert "proves nothing of the kept checkpoint" in verify(bundle, sign_key.public_key(), unknown).faults[0]
+    bundle["earlier"][0]["consistency_proof"] = ["00" * 32]
+    assert not verify(bundle, sign_key.public_key()).holds
+
+
+def test_a_bundle_of_the_first_format_is_still_checked(site: ExportSite, sign_key: Ed25519PrivateKey) -> None:
+    bundle = bundle_of(site, sign_key)
+    del bundle["earlier"]
+    assert verify({**bundle, "format_version": 1}, sign_key.public_key()).holds
+
+
+@pytest.mark.parametrize("broken", ["facts", "checkpoint", "content_base64", "log"])
+def test_a_damaged_bundle_is_told_and_raises_nothing(
+    site: ExportSite, sign_key: Ed25519PrivateKey, broken: str
+) -> None:
+    bundle = bundle_of(site, sign_key)
+    for wrong in (None, 7, "x", [{}]):
+        assert not verify({**bundle, broken: wrong}, sign_key.public_key()).holds
+
+
+def test_checking_needs_neither_lake_nor_state() -> None:
+    told = (
+        "import sys, exports.bundles, exports.file_check, orchestration.proving; "
+        "print(sorted({name.split('.')[0] for name in sys.modules}"
+        " & {'lake', 'sqlalchemy', 'deltalake', 'pyarrow', 'dagster'}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_what_is_not_under_a_checkpoint_cannot_be_proved(site: ExportSite) -> None:
