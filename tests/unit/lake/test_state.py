@@ -8,15 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import select, update
 
+import lake.migrations
+from lake.engine import make_engine
 from lake.errors import VersionError
 from lake.layout import LakePaths
 from lake.migrations import migrate
 from lake.state import StateStore, from_utc_text, insert_if_absent, insert_or_update, open_state, utc_text
-from lake.state_tables import gaps, metadata, streams
+from lake.state_tables import gaps, merkle_leaves, metadata, streams
 
 NOW = datetime(2026, 11, 17, 1, 30, tzinfo=UTC)
 
@@ -119,3 +123,20 @@ def test_instants_order_as_text_and_come_back(store: StateStore) -> None:
     assert [from_utc_text(text) for text in texts] == instants
     with pytest.raises(ValueError, match="without a zone"):
         utc_text(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_leaves_of_an_older_store_stay_and_get_the_submission_they_name(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'state.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(lake.migrations.__file__).parent))
+    leaves = [(0, '{"kind":"enqueued","submission_id":7}'), (1, '{"kind":"configuration"}')]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for index, body in leaves:
+            connection.exec_driver_sql("insert into merkle_leaves values (?, 'k', ?, '00')", (index, body))
+    engine.dispose()
+    assert migrate(f"sqlite:///{tmp_path / 'state.db'}").from_revision == "0002"
+    with open_state(f"sqlite:///{tmp_path / 'state.db'}", lambda: NOW).read() as connection:
+        found = connection.execute(select(merkle_leaves.c.body, merkle_leaves.c.submission_id)).all()
+    assert [tuple(row) for row in found] == [(leaves[0][1], 7), (leaves[1][1], None)]
