@@ -14,6 +14,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from lake.datasets import dataset_of
 from lake.encodings import Storage, writer_properties
 from lake.layout import LAYERS, LakePaths
 from lake.partitions import partition_predicate
@@ -133,7 +134,7 @@ def _rewrite_sorted(path: Path, value: str) -> bool:
         delta = DeltaTable(path)
         storage = Storage.from_configuration(delta.metadata().configuration)
         predicate = partition_predicate(delta.metadata().partition_columns[0], value)
-        dataset = delta.to_pyarrow_dataset(file_pruning_predicate=predicate)
+        dataset = dataset_of(delta, only=predicate)
         rows = dataset.to_table()
         if storage.sort_by:
             rows = rows.sort_by([(name, "ascending") for name in storage.sort_by])

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from lake import tables
 from lake.encodings import Storage
@@ -25,10 +23,7 @@ def read_at(path: Path, version: int, *, filters: tables.Filters) -> pa.Table:
         msg = f"{path.name} version {version}: there is no table {path.name} any more"
         raise VersionGoneError(msg)
     try:
-        # Arrow's own file system: with that of delta-rs the process aborted at exit in 2 of 5 runs.
-        files = SubTreeFileSystem(str(path), LocalFileSystem())
-        dataset = DeltaTable(path, version=version).to_pyarrow_dataset(filesystem=files)
-        return dataset.to_table(filter=pq.filters_to_expression([*filters]))
+        return tables.read(path, version=version, filters=filters)
     except (DeltaError, OSError) as error:
         delta = DeltaTable(path)
         kept = Storage.from_configuration(delta.metadata().configuration)

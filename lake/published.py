@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lake import tables
+from lake.datasets import dataset_of
 from lake.layout import LakePaths
 
 _KEPT_VERSIONS = 4
@@ -82,7 +83,7 @@ def _write_changed(delta: DeltaTable, current: Path, target: Path, changed: set[
         if file.stem not in changed and file.stem != _EMPTY:
             os.link(file, target / file.name)
     for value in changed:
-        dataset = delta.to_pyarrow_dataset(file_pruning_predicate=f"{column} = '{value}'")
+        dataset = dataset_of(delta, only=f"{column} = '{value}'")
         rows = dataset.to_table()
         if rows.num_rows:
             _write(rows, target / f"{value}.parquet")

@@ -21,6 +21,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from lake.comparison import same_rows
+from lake.datasets import dataset_of
 from lake.encodings import DEFAULT, Storage, writer_properties
 from lake.errors import ConflictError, LakeError, PartitionError
 from lake.partitions import partition_predicate, refuse_rows_outside
@@ -239,8 +240,7 @@ def read(
     if not exists(path):
         msg = f"reading {path.name}: found no Delta table at {path}; run what writes it first"
         raise LakeError(msg)
-    # Not DeltaTable.to_pyarrow_table(): it aborted the process at exit in 8 of 20 runs.
-    dataset = DeltaTable(path, version=version).to_pyarrow_dataset()
+    dataset = dataset_of(DeltaTable(path, version=version))
     expression = (
         pq.filters_to_expression(list(filters)) if isinstance(filters, Sequence) and filters else filters
     )
