@@ -10,7 +10,7 @@ PACKAGES := lake contracts protocols ingestion transforms quality_checks exports
 STAMP := .venv/.ready
 MANIFEST := dbt_project/target/manifest.json
 
-.PHONY: help demo up down test test-full lint format bench docs docs-check lock browser broker node-peers faketime clean
+.PHONY: help demo up down test test-full lint format bench docs docs-check lock browser broker node-peers faketime link-tools clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,13 +55,16 @@ node-peers:
 faketime:
 	@tools/ensure-faketime
 
+link-tools:
+	@tools/ensure-link-tools
+
 test: $(STAMP) $(MANIFEST) browser broker lint ## Lint, then every test but the long ones, with coverage
 	@rm -rf test-output && mkdir -p test-output
 	@coverage erase
 	@pytest -m "not full" -n 2 --dist loadfile --cov --cov-report= --durations=15
 	@coverage report --fail-under=0 | tee test-output/coverage.txt | tail -n 60
 
-test-full: $(STAMP) $(MANIFEST) browser broker node-peers faketime ## The long soak, fuzz and fault runs as well
+test-full: $(STAMP) $(MANIFEST) browser broker node-peers faketime link-tools ## The long soak, fuzz and fault runs as well
 	@mkdir -p test-output
 	@pytest -n 2 --dist loadfile --timeout=3600
 

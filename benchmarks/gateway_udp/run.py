@@ -26,7 +26,7 @@ from benchmarks.gateway_udp.peers import PeerCrossing, correction_speeds, pydiod
 from benchmarks.gateway_udp.segments import STREAMS, SYSTEM, seal_random
 from benchmarks.report import Metric, Result
 from protocols.gateway_datagrams import packet_digest
-from tests.fakes.one_way_link import RECEIVER_ADDRESS, OneWayLink, is_possible, one_way_link
+from tests.fakes.one_way_link import RECEIVER_ADDRESS, OneWayLink, missing, one_way_link
 
 SEED = 20261123
 SEGMENTS, SEGMENT_BYTES = 150, 2_000_000
@@ -47,8 +47,8 @@ class _Found:
 def run() -> Result:
     """Every crossing and every peer."""
     found = _Found()
-    if not is_possible():
-        found.not_run.append("everything: needs root, iproute2 and nft")
+    if lacking := missing():
+        found.not_run.append(f"everything: needs {', '.join(lacking)}")
         found.checks["a link of network namespaces can be made"] = False
         return Result("gateway_udp", SEED, (), found.checks, tuple(found.not_run))
     with tempfile.TemporaryDirectory(dir=_memory()) as text:

@@ -20,9 +20,10 @@ SENDER_ADDRESS, RECEIVER_ADDRESS = "10.77.1.2", "10.77.2.2"
 _ROUTER_ADDRESSES = "10.77.1.1", "10.77.2.1"
 
 
-def is_possible() -> bool:
-    """Whether this machine can make such a link."""
-    return os.geteuid() == 0 and all(shutil.which(name) for name in ("ip", "nft"))
+def missing() -> list[str]:
+    """What this machine lacks for such a link; empty when it can be made."""
+    found = [] if os.geteuid() == 0 else ["root"]
+    return found + [name for name in ("ip", "nft") if not shutil.which(name)]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class OneWayLink:
 @contextmanager
 def one_way_link() -> Iterator[OneWayLink]:
     """A link that loses nothing yet; gone afterwards, with everything that runs in it."""
+    if lacking := missing():
+        names = ", ".join(lacking)
+        msg = f"a one-way link needs {names}: run tools/ensure-link-tools, and the tests as root"
+        raise RuntimeError(msg)
     tag = uuid.uuid4().hex[:6]
     link = OneWayLink(f"cls{tag}", f"clr{tag}", f"cle{tag}")
     names = (link.sender, link.router, link.receiver)

@@ -20,9 +20,7 @@ from benchmarks.gateway_udp.ends import SIGN_KEY
 from benchmarks.gateway_udp.segments import STREAMS, SYSTEM, seal_random
 from lake.state import open_state
 from lake.state_tables import gateway_links, process_heartbeats
-from tests.fakes.one_way_link import OneWayLink, is_possible, one_way_link
-
-pytestmark = pytest.mark.skipif(not is_possible(), reason="needs root, iproute2 and nft")
+from tests.fakes.one_way_link import OneWayLink, one_way_link
 
 
 @pytest.fixture
@@ -37,6 +35,7 @@ def seal(folder: Path, count: int, size: int) -> None:
             seal_random(folder / "state" / SYSTEM, stream, number, size, SIGN_KEY, 7)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("is_encrypted", [False, True])
 def test_all_arrives_though_every_tenth_datagram_is_lost_and_nothing_goes_back(
     tmp_path: Path, link: OneWayLink, is_encrypted: bool
@@ -50,6 +49,7 @@ def test_all_arrives_though_every_tenth_datagram_is_lost_and_nothing_goes_back(
     assert done.back == 0
 
 
+@pytest.mark.full
 def test_what_is_lost_is_told_by_number(tmp_path: Path, link: OneWayLink) -> None:
     seal(tmp_path, 6, 200_000)
     link.lose(200)
