@@ -171,7 +171,7 @@ def up(directory: Directory) -> None:
         address = stay_up(directory)
     except (AlreadyRunningError, PlantStartError, SiteExistsError, StartError) as error:
         _fail(error)
-    typer.echo(f"Dagster: {address}\n停止 / end it with: make down")
+    typer.echo(f"Dagster: {address}\n停止 / end it with: make down SITE={directory}")
 
 
 @app.command()

@@ -98,7 +98,7 @@ def make_fresh(site_dir: Path, options: PlantOptions) -> None:
             msg = f"{site_dir} holds something that is no reference plant; name another directory"
             raise DemoError(msg)
         if any(map(supervisor.is_running, (lifecycle.run_dir(site_dir), site_dir / "var" / "run"))):
-            msg = f"{site_dir} is running; end it first: make down"
+            msg = f"{site_dir} is running; end it first: make down SITE={site_dir}"
             raise DemoError(msg)
         shutil.rmtree(site_dir)
     make_site(site_dir, options)
