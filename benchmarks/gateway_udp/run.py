@@ -75,6 +75,8 @@ def _measure_losses(folder: Path, found: _Found) -> None:
             if name == "5pct":
                 bound = f"at least {BOUND_MB_S:g} MB/s of payload at 5 % loss, by CPU time of the slower end"
                 found.checks[bound] = _per_cpu(done) >= BOUND_MB_S
+                by_clock = f"at least {BOUND_MB_S:g} MB/s of payload at 5 % loss, by the clock"
+                found.checks[by_clock] = PAYLOAD_MB / done.sent["seconds"] >= BOUND_MB_S
                 _print_limits(done)
         link.lose(50)
         sealed = _fastest(link, folder, encrypt=True)
