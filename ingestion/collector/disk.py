@@ -7,6 +7,7 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
+from ingestion.gateway.sent_ledger import SentLedger
 from protocols.opcua_time import to_ticks
 from protocols.segments import manifest_path, sequences
 
@@ -134,7 +135,7 @@ class DiskGuard:
 
 def _sent_segments(directory: Path) -> dict[str, list[int]]:
     """By stream, points first, the segments that were sent and that the marks no longer need."""
-    sent, needed_after = _numbers(directory / "sent.json"), _checkpointed(directory / "marks.json")
+    sent, needed_after = _sent_up_to(directory), _checkpointed(directory / "marks.json")
     found = {}
     for stream in sorted(sent, key=lambda name: not name.endswith(".points")):
         # The last one stays in any case: the next start compares the tag table with it.
@@ -143,11 +144,11 @@ def _sent_segments(directory: Path) -> dict[str, list[int]]:
     return found
 
 
-def _numbers(path: Path) -> dict[str, int]:
+def _sent_up_to(directory: Path) -> dict[str, int]:
     try:
-        return {str(stream): int(number) for stream, number in json.loads(path.read_bytes()).items()}
+        return {stream: sent.complete_to for stream, sent in SentLedger(directory).streams.items()}
     except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+        return {}  # what was sent is not known, so nothing is deleted
 
 
 def _checkpointed(path: Path) -> dict[str, int]:
