@@ -18,6 +18,7 @@ from contracts.fields import (
     custom_properties,
 )
 from contracts.model import Code, Column, LogicalType
+from contracts.naming import name_faults, vocabulary_faults
 
 _TYPES = get_args(LogicalType)
 _NUMERIC = {"integer", "number"}
@@ -111,6 +112,8 @@ def _check_column(
         )
     if column.logical_type not in _NUMERIC and (column.unit or column.unit_column):
         problems.add(place, f"{column.name}: only numbers have a unit, this is a {column.logical_type}")
+    for message in (*name_faults(column), *vocabulary_faults(column)):
+        problems.add(place, message)
     if found.primaryKey and found.primaryKeyPosition is None:
         problems.add(place, f"{column.name}: a key column needs primaryKeyPosition")
     if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:

@@ -9,16 +9,10 @@ from open_data_contract_standard.model import CustomProperty, EnumValue, SchemaO
 
 from contracts.documents import Document, Place
 from contracts.errors import Fault
+from contracts.vocabulary import category_scheme, grade_scheme
 
-# DB32/T 4765-2024 7.2.2 a names both schemes; the English is ours.
-GRADES = {"核心": "core", "重要": "important", "一般": "general"}
-CATEGORY_ENGLISH = {
-    "研发": "R&D",
-    "生产": "production",
-    "运维": "operations",
-    "管理": "management",
-    "外部": "external",
-}
+GRADES = grade_scheme().values
+CATEGORY_ENGLISH = category_scheme().values
 CATEGORY_LABELS = ", ".join(f"{name} ({english})" for name, english in CATEGORY_ENGLISH.items())
 PERIOD_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

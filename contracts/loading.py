@@ -28,6 +28,7 @@ from contracts.fields import (
     custom_properties,
 )
 from contracts.model import Column, Contract, ExtractMode
+from contracts.placeholders import placeholder_faults
 from contracts.standard import parse, standard_faults
 
 CONTRACT_SUFFIX = ".odcs.yaml"
@@ -98,12 +99,15 @@ def _interpret_file(path: Path) -> tuple[Contract | None, list[Fault]]:
         return None, faults
     faults += standard_faults(document)
     odcs, found = parse(document)
-    faults += found
-    if odcs is None or faults:
+    faults += [] if faults else found  # the same departures, in the model's words
+    faults += placeholder_faults(document)
+    if odcs is None:
         return None, faults
+    # Our own rules are tried even where the standard is broken, so that one reading tells everything.
     problems = FaultList(document)
     contract = _interpret(odcs, problems)
-    return (None if problems.faults else contract), problems.faults
+    faults += problems.faults
+    return (None if faults else contract), faults
 
 
 def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract | None:
@@ -204,18 +208,19 @@ def _check_names(contract: Contract, problems: FaultList) -> None:
 
 
 def _check_key(contract: Contract, problems: FaultList) -> None:
-    keyed = [column for column in contract.columns if column.key_position is not None]
-    positions = sorted(column.key_position or 0 for column in keyed)
+    keyed = [
+        (index, column) for index, column in enumerate(contract.columns) if column.key_position is not None
+    ]
+    positions = sorted(column.key_position or 0 for _, column in keyed)
     if positions != list(range(1, len(keyed) + 1)) or not keyed:
         problems.add(
             _TABLE_PLACE,
             f"primaryKeyPosition of the key columns: expected 1, 2, …, found {positions}; a key is required",
         )
-    problems.faults += [
-        problems.document.fault(_TABLE_PLACE, f"key column {column.name!r} must be required: true")
-        for column in keyed
-        if not column.required
-    ]
+    for index, column in keyed:
+        if not column.required:
+            place = (*_TABLE_PLACE, "properties", index)
+            problems.add(place, f"key column {column.name!r} must be required: true")
 
 
 def _check_cursor(contract: Contract, problems: FaultList) -> None:

@@ -101,8 +101,8 @@ def discover_systems(*roots: Path) -> tuple[SystemSpec, ...]:
     found = [
         spec
         for root in roots or (PRODUCT_SYSTEMS,)
-        for path in sorted(root.glob(f"*/{_SYSTEM_FILE}"))
-        if (spec := _read_system(path, faults)) is not None
+        for folder in _system_folders(root)
+        if (spec := _read_system(folder / _SYSTEM_FILE, faults)) is not None
     ]
     counts = Counter(spec.system_id for spec in found)
     faults += [
@@ -113,6 +113,13 @@ def discover_systems(*roots: Path) -> tuple[SystemSpec, ...]:
     if faults:
         raise RegistryError(faults)
     return tuple(sorted(found, key=lambda spec: spec.system_id))
+
+
+def _system_folders(root: Path) -> list[Path]:
+    """Folders that describe a system, or mean to: one with contracts and no `system.yml` is a fault."""
+    return sorted(
+        {path.parent for pattern in ("*/system.yml", "*/*.odcs.yaml") for path in root.glob(pattern)}
+    )
 
 
 def load_registry(site_dir: Path, *, product_systems: Path = PRODUCT_SYSTEMS) -> tuple[SystemSpec, ...]:
@@ -158,17 +165,17 @@ def _at_site(spec: SystemSpec, site: _SiteFile) -> SystemSpec:
 
 def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:
     found = _read_file(path, _SystemFile, faults)
+    try:
+        contracts = load_contracts(path.parent)
+    except ContractError as error:
+        faults += [str(fault) for fault in error.faults]
+        return None
     if found is None:
         return None
     if found.system_id != path.parent.name:
         faults.append(
             f"{path}: system_id is {found.system_id!r}, its folder {path.parent.name!r}; make them agree"
         )
-    try:
-        contracts = load_contracts(path.parent)
-    except ContractError as error:
-        faults += [str(fault) for fault in error.faults]
-        return None
     faults += [
         f"{contract.path}: dataProduct is {contract.system_id!r}, the folder's system is {found.system_id!r}"
         for contract in contracts

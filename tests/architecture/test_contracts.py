@@ -10,7 +10,6 @@ import pytest
 
 from contracts.arrow import source_schema
 from contracts.dbt_sources import render_sources
-from contracts.fields import CATEGORY_ENGLISH, GRADES
 from contracts.model import Contract, ExtractMode
 from ingestion.registry import PRODUCT_SYSTEMS, SystemKind, discover_systems, load_registry
 from protocols.points import SCHEMAS
@@ -20,18 +19,6 @@ SITE = ROOT / "reference_plant" / "site"
 SYSTEMS = discover_systems()
 CONTRACTS = [contract for system in SYSTEMS for contract in system.tables]
 COLUMNS = [(contract, column) for contract in CONTRACTS for column in contract.columns]
-# The suffix that a unit gives a column's name (style: units are in the name). Units without one are counts,
-# ratios, and numbers whose unit stands in another column or in the tag table.
-SUFFIXES = {
-    "1": "",
-    "per_tag": "",
-    "100ns": "_100ns",
-    "ms": "_ms",
-    "m": "_m",
-    "m2": "_m2",
-    "deg": "_deg",
-    "%": "_pct",
-}
 
 
 def contract_id(contract: Contract) -> str:
@@ -52,33 +39,6 @@ def test_every_system_folder_is_whole(system) -> None:
     assert len(text.splitlines()) > 2, "quirks.md says nothing"
     known = {"system.yml", "quirks.md", "forms.yml", *(f"{c.table}.odcs.yaml" for c in system.tables)}
     assert {path.name for path in system.folder.iterdir()} <= known, "files are named after their table"
-
-
-def test_every_column_has_labels_grade_and_category() -> None:
-    for contract, column in COLUMNS:
-        where = f"{contract.contract_id}.{column.name}"
-        assert not column.label_zh.isascii(), where
-        assert column.label_en.isascii(), where
-        assert column.grade in GRADES, where
-        assert column.category in CATEGORY_ENGLISH, where
-
-
-@pytest.mark.parametrize("contract", CONTRACTS, ids=contract_id)
-def test_names_follow_the_unit_and_time_rules(contract: Contract) -> None:
-    for column in contract.columns:
-        where = f"{contract.contract_id}.{column.name}"
-        assert column.name == column.name.lower(), where
-        if column.logical_type == "timestamp":
-            assert column.name.endswith("_at_utc"), where
-        if column.logical_type == "date":
-            assert column.name.endswith("_date"), where
-        if column.logical_type == "boolean":
-            assert column.name.startswith(("is_", "has_")), where
-        if column.unit is not None:
-            assert column.unit in SUFFIXES, f"{where}: give unit {column.unit!r} a suffix"
-            assert column.name.endswith(SUFFIXES[column.unit]), where
-        if column.codes and column.logical_type != "boolean":
-            assert column.name.endswith(("_code", "_type")), where
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=contract_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.consistency import dangling_references
 from contracts.errors import ContractError
 from contracts.loading import load_contract, load_contracts
 from contracts.model import ExtractMode
@@ -86,7 +87,7 @@ FAULTS = {
     "grade": (
         "classification: 重要",
         "classification: secret",
-        "expected one of ['核心', '重要', '一般']",
+        "expected one of ['一般', '重要', '核心']",
         38,
     ),
     "category": ("value: 研发}", "value: 其他}", "category: expected one of", 40),
@@ -102,7 +103,7 @@ FAULTS = {
         11,
     ),
     "no key": ("        primaryKey: true\n        primaryKeyPosition: 1\n", "", "a key is required", 14),
-    "null in key": ("        required: true\n", "", "must be required: true", 14),
+    "null in key": ("        required: true\n", "", "must be required: true", 23),
     "code label": (", customProperties: [{property: labelZh, value: 液氨}]", "", "labelZh", 47),
     "unknown property": (
         "{property: unit, value: m3}",
@@ -114,6 +115,31 @@ FAULTS = {
     "id": ("id: demo.tanks", "id: demo.tank", "expected 'demo.tanks'", 3),
     "name twice": ("name: medium_code", "name: volume_m3", "is declared 2 times", 32),
     "bookkeeping name": ("name: medium_code", "name: _medium", "kept for bookkeeping", 40),
+    "unit nobody knows": ("value: m3}", "value: cubits}", "unknown unit 'cubits'", 32),
+    "unit in other letters": ("value: m3}", "value: M3}", "did you mean 'm3'?", 32),
+    "unit missing from the name": ("name: volume_m3", "name: volume", "end its name in _m3", 32),
+    "code type nobody knows": (
+        "{property: category, value: 研发}",
+        "{property: codeType, value: flavour}",
+        "unknown codeType 'flavour'",
+        40,
+    ),
+    "code list without its ending": ("name: medium_code", "name: medium", "end its name in _code", 40),
+    "capital letters": ("name: volume_m3", "name: Volume_m3", "expected small letters", 32),
+    "instant without its ending": (
+        "logicalType: string\n        businessName: Medium",
+        "logicalType: timestamp\n        businessName: Medium",
+        "end its name in _at_utc",
+        40,
+    ),
+    "truth without its beginning": (
+        "logicalType: string\n        businessName: Medium",
+        "logicalType: boolean\n        businessName: Medium",
+        "begin its name with is_ or has_",
+        40,
+    ),
+    "label in the wrong language": ("synonym: 容积,", "synonym: Volume,", "holds no Chinese", 32),
+    "placeholder": ("businessName: Volume", "businessName: TODO", "still a placeholder", 36),
     "logical type": (
         "logicalType: string\n        businessName: Medium",
         "logicalType: array\n        businessName: Medium",
@@ -166,6 +192,26 @@ def test_all_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
         load_contracts(tmp_path)
     assert len(caught.value.faults) == 5
     assert {fault.path.name for fault in caught.value.faults} == {"first.odcs.yaml", "second.odcs.yaml"}
+
+
+def test_a_broken_standard_does_not_hide_the_breaches_of_our_own_rules(tmp_path: Path) -> None:
+    text = GOOD.replace("version: 1.2.0", "version: 1.2.0\nowner: me").replace("value: m3}", "value: cubits}")
+    text = text.replace("classification: 核心", "classification: secret").replace("domain: 生产", "domain: x")
+    with pytest.raises(ContractError) as caught:
+        load_contract(write(tmp_path, text))
+    told = str(caught.value)
+    for part in ("'owner' was unexpected", "unknown unit 'cubits'", "found 'secret'", "found 'x'"):
+        assert part in told
+
+
+def test_a_reference_that_leads_nowhere_is_told_with_its_line(tmp_path: Path) -> None:
+    refers = "{property: references, value: demo.tanks.%s}"
+    for name in ("tank_id", "colour"):
+        text = GOOD.replace("{property: category, value: 研发}", refers % name)
+        contract = load_contract(write(tmp_path, text))
+        faults = dangling_references([contract], [contract])
+        assert [fault.line for fault in faults] == ([] if name == "tank_id" else [40])
+        assert all("'demo.tanks.tank_id'" in fault.message for fault in faults)
 
 
 def test_two_files_of_one_table_are_refused(tmp_path: Path) -> None:
