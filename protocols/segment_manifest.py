@@ -18,7 +18,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from protocols.points import SCHEMAS
+from protocols.points import SCHEMAS, schema_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # 2: marks that the rows themselves tell are not written a second time; the payload stores no Arrow schema.
 FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
-SCHEMA_VERSION = 1
 MANIFEST_LIMIT_BYTES = 64 * 1024 * 1024
 STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,30}")
 
@@ -165,10 +164,16 @@ def manifest_of(found: Any, path: Path | str) -> Manifest:
     if wrong or unknown:
         msg = f"reading manifest {path}: missing or mistyped {wrong}, unknown {unknown}"
         raise SegmentTornError(msg)
-    if found["kind"] not in SCHEMAS or found["schema_version"] != SCHEMA_VERSION:
+    _require_known_schema(found["kind"], found["schema_version"], path)
+    return Manifest(**found)
+
+
+def _require_known_schema(kind: str, version: int, path: Path | str) -> None:
+    known = range(1, schema_version(kind) + 1) if kind in SCHEMAS else range(0)
+    if version not in known:
         msg = (
-            f"reading manifest {path}: kind {found['kind']!r} in schema version {found['schema_version']}; "
-            f"this version reads {sorted(SCHEMAS)} in version {SCHEMA_VERSION}"
+            f"reading manifest {path}: kind {kind!r} in schema version {version}; this version reads "
+            f"{ {name: schema_version(name) for name in sorted(SCHEMAS)} } up to these versions; upgrade the "
+            "receiving side, then send the segment again"
         )
         raise SegmentVersionError(msg)
-    return Manifest(**found)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.exceptions import InvalidSignature
 
-from protocols.points import SCHEMAS
+from protocols.points import SCHEMAS, schema_of
 from protocols.segment_manifest import (
     MANIFEST_LIMIT_BYTES,
     Manifest,
@@ -120,7 +120,7 @@ def read_payload(manifest: Manifest, path: Path) -> bytes:
 
 
 def decode_rows(manifest: Manifest, payload: bytes) -> pa.Table:
-    """The rows of a payload in the wire schema, once they are no more than the manifest signs.
+    """The rows of a payload in the present wire schema, once they are no more than the manifest signs.
 
     Raises:
         SegmentTornError: it is no Parquet, or announces other rows or more bytes than so many rows can have.
@@ -142,11 +142,11 @@ def decode_rows(manifest: Manifest, payload: bytes) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         msg = f"reading the payload of {what}: {error}; expected the Parquet file its manifest names"
         raise SegmentTornError(msg) from error
-    expected = SCHEMAS[manifest.kind]
+    expected = schema_of(manifest.kind, manifest.schema_version)
     if not table.schema.equals(expected):
         msg = f"reading the payload of {what}: its columns are {table.schema}, this version reads {expected}"
         raise SegmentVersionError(msg)
-    return table
+    return _with_added_columns(table, SCHEMAS[manifest.kind])
 
 
 def read_table(path: Path) -> pa.Table:
@@ -199,3 +199,11 @@ def _require_place(manifest: Manifest, folder: str, name: str) -> None:
             "refused"
         )
         raise SegmentNameError(msg)
+
+
+def _with_added_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of an earlier schema in the present one; what it did not know is empty."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table

@@ -21,10 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from protocols.durable_files import write_durably
-from protocols.points import SCHEMAS
+from protocols.points import SCHEMAS, schema_version
 from protocols.segment_manifest import (
     FORMAT_VERSION,
-    SCHEMA_VERSION,
     STREAM_NAME,
     Manifest,
     SegmentError,
@@ -133,7 +132,7 @@ def write_segment(
         rows=table.num_rows,
         first_source_at_utc=first,
         last_source_at_utc=last,
-        schema_version=SCHEMA_VERSION,
+        schema_version=schema_version(kind),
         sha256=hashlib.sha256(payload).hexdigest(),
         sealed_at_utc=_instant_text(sealed_at),
         marks=dict(marks),

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.segment_manifest import FORMAT_VERSION, SCHEMA_VERSION, Manifest
+from protocols.points import schema_version
+from protocols.segment_manifest import FORMAT_VERSION, Manifest
 from protocols.segments import manifest_path
 
 SYSTEM, STREAMS = "bench", ("bench.points", "bench.alarms")
@@ -23,15 +24,16 @@ def seal_random(
 ) -> None:
     """Write one segment whose payload is `size` random bytes (it is moved, never decoded)."""
     payload = np.random.default_rng([seed, sequence, len(stream)]).bytes(size)
+    kind = stream.rpartition(".")[2]
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         stream=stream,
         sequence=sequence,
-        kind=stream.rpartition(".")[2],
+        kind=kind,
         rows=0,
         first_source_at_utc=None,
         last_source_at_utc=None,
-        schema_version=SCHEMA_VERSION,
+        schema_version=schema_version(kind),
         sha256=hashlib.sha256(payload).hexdigest(),
         sealed_at_utc=AT,
         marks={},

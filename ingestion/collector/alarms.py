@@ -1,28 +1,37 @@
 """Alarms and events: subscribed, read from event history where the server keeps one, sealed at once.
 
-Exactly once by a mark a condition, as points have one a tag: an event is admitted when it is later than the
-last one of its condition, or another one of the same instant. So neither history nor a condition refresh
-doubles an event.
+Exactly once by a mark a condition and branch, as points have one a tag: an event is admitted when it is later
+than the last one of its condition, or another one of the same instant. So neither history nor a condition
+refresh doubles an event. A refresh follows history at every new subscription: it tells what history did not,
+and by its silence what is over (`conditions`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 
 from ingestion.collector.alarm_events import (
+    REFRESH_END,
+    REFRESH_START,
     AlarmEvent,
     alarm_table,
+    bracket_of,
     event_filter,
     is_incomplete,
+    key_of,
     read_event,
 )
+from ingestion.collector.conditions import OpenConditions
+from ingestion.collector.event_marks import EventMarks
+from ingestion.collector.event_reading import event_history, refresh_conditions
 from ingestion.collector.intake import AHEAD_TICKS
 from ingestion.collector.marks import mark_of
-from protocols.opcua_time import TICKS_PER_SECOND, from_ticks, to_ticks
+from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, from_ticks, to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -35,10 +44,11 @@ if TYPE_CHECKING:
 
 # Conditions report in no common order, so history is read a little further back; marks drop what is known.
 OVERLAP_TICKS = 600 * TICKS_PER_SECOND
-EVENTS_PER_READ = 1000
-READ_LIMIT = 10_000
 RETRY_S = 1.0
+# A server whose queue cannot hold a refresh says each time that events are missing.
+HOLE_PAUSE_S = 2.0
 _SUBJECT = "(events)"
+_LOSS: list[ua.Variant] = []  # stands among waiting events where messages were lost
 _log = logging.getLogger(__name__)
 
 
@@ -57,9 +67,8 @@ class Alarms:
         self._clock = clock
         self._status = status
         self._start = mark_of(history_start) if history_start else None
-        self._marks: dict[str, int] = dict(sealer.marks("alarms"))
-        # The events at each mark; a mark taken over from before has none, and nothing more of its instant.
-        self._at_mark: dict[str, set[str]] = {}
+        self._conditions = OpenConditions(sealer.directory, sealer.stream("alarms"))
+        self._marks = EventMarks(sealer, self._conditions)
         self._events: list[AlarmEvent] = []
         self._taken_events = self._settled_events = 0
         # Called when the server says that it has dropped events, or that conditions must be asked for anew.
@@ -68,6 +77,8 @@ class Alarms:
         self._waiting: list[list[ua.Variant]] | None = None
         self._ready = asyncio.Event()
         self._subscription_id: int | None = None
+        self._closed_at = 0.0  # monotonic
+        self._is_core = False  # whether the server refused a filter with all fields
         self._namespaces: tuple[str, ...] = ()
         self._tag_of_node: Mapping[ua.NodeId, str] = {}
 
@@ -77,7 +88,7 @@ class Alarms:
         subscribe: Callable[[ua.EventFilter], Awaitable[int]],
         tag_of_node: Mapping[ua.NodeId, str],
     ) -> None:
-        """Subscribe, then close the hole behind from event history, else by a condition refresh.
+        """Subscribe, then close the hole behind from event history and by a condition refresh.
 
         Args:
             session: where.
@@ -86,13 +97,17 @@ class Alarms:
         """
         self._namespaces, self._tag_of_node = session.namespaces, tag_of_node
         self._subscription_id = None
-        self._settled_events += len(self._waiting or ())  # history, or a refresh, gives them again
+        self._settled_events += sum(map(bool, self._waiting or ()))  # history, or a refresh, gives them again
         self._waiting = None
+        self._is_core = False
+        self._conditions.distrust_refresh()
         await self._close_hole(session, subscribe)
 
     async def close_hole(self, session: Session) -> None:
-        """Events were lost on their way: have them from history, else the present state of all conditions."""
+        """Events were lost on their way: have them from history, and the present state of all conditions."""
         if self._subscription_id is not None:
+            self._waiting = self._waiting or []
+            await asyncio.sleep(self._closed_at + HOLE_PAUSE_S - time.monotonic())
             await self._close_hole(session, None)
 
     @property
@@ -106,12 +121,8 @@ class Alarms:
         self._waiting = self._waiting or []
         try:
             if subscribe is not None:
-                self._subscription_id = await subscribe(event_filter())
-            try:
-                await self._read_history(session)
-            except ua.UaStatusCodeError as error:
-                _log.info("%s: no event history (%s), asking for a refresh", self._status.system_id, error)
-                await _refresh(session, self._subscription_id or 0)
+                self._subscription_id = await self._subscribe(subscribe)
+            await self._read_past(session)
         except ua.UaStatusCodeError as error:
             self._status.fail(
                 _SUBJECT, "events", f"{type(error).__name__}: alarms of this server are incomplete"
@@ -119,9 +130,44 @@ class Alarms:
             _log.warning("%s: events: %s", self._status.system_id, error)
         else:
             self._status.recover(_SUBJECT, "events")
+        self._closed_at = time.monotonic()
         waiting, self._waiting = self._waiting or [], None
         for fields in waiting:
-            self._admit(fields)
+            self._take_one(fields)
+
+    async def _subscribe(self, subscribe: Callable[[ua.EventFilter], Awaitable[int]]) -> int:
+        try:
+            return await subscribe(event_filter())
+        except ua.UaStatusCodeError as error:
+            _log.info("%s: %s; asking for fewer fields of events", self._status.system_id, error)
+            self._is_core = True
+            return await subscribe(event_filter(is_core=True))
+
+    async def _read_past(self, session: Session) -> None:
+        """Event history, then a refresh; a server need only have one of them.
+
+        Raises:
+            ua.UaStatusCodeError: it has neither.
+        """
+        refused: ua.UaStatusCodeError | None = None
+        try:
+            await self._read_history(session)
+        except ua.UaStatusCodeError as error:
+            _log.info("%s: no event history (%s)", self._status.system_id, error)
+            refused = error
+        try:
+            await refresh_conditions(session, self._subscription_id or 0)
+        except ua.UaStatusCodeError as error:
+            _log.info("%s: no condition refresh (%s)", self._status.system_id, error)
+            if refused is not None:
+                raise
+
+    def lose(self) -> None:
+        """Messages were lost: what a refresh did not tell may have been among them."""
+        if self._waiting is None:
+            self._conditions.distrust_refresh()
+        else:
+            self._waiting.append(_LOSS)
 
     def take(self, events: list[list[ua.Variant]]) -> None:
         """Event field lists from the subscription."""
@@ -132,7 +178,7 @@ class Alarms:
             self._waiting.extend(events)
             return
         for fields in events:
-            self._admit(fields)
+            self._take_one(fields)
 
     @property
     def sealed_events(self) -> int:
@@ -168,22 +214,62 @@ class Alarms:
             events = self._events.copy()
             if not events:
                 return
-            marks = {event.key: event.ticks for event in events}  # in order: the last of a key stays
+            rows = [event.row for event in events]
+            # In order: the last of a key stays. What ended by absence has our time and no mark.
+            marks = {event.key: event.ticks for event in events if event.row["told_by"] != "absence"}
             self._ready.clear()
             try:
-                await self._sealer.seal("alarms", alarm_table([event.row for event in events]), marks)
+                await self._sealer.seal("alarms", alarm_table(rows), marks)
             except OSError:
                 self._ready.set()
                 raise
             del self._events[: len(events)]
             self._settled_events += len(events)
+            await self._note_open(rows)
 
-    def _admit(self, fields: list[ua.Variant]) -> None:
+    async def _note_open(self, rows: list[dict[str, Any]]) -> None:
+        try:
+            await asyncio.to_thread(self._conditions.sealed, rows, self._sealer.last_sequence("alarms"))
+        except OSError:
+            _log.exception("writing the open conditions of %s", self._status.system_id)
+
+    def _take_one(self, fields: list[ua.Variant]) -> None:
+        """An event of the subscription: one of a refresh, one of its brackets, or a new one."""
+        if fields is _LOSS:
+            self._conditions.distrust_refresh()
+            return
+        if is_incomplete(fields):
+            self._conditions.distrust_refresh()
+        bracket = bracket_of(fields)
+        if bracket == REFRESH_START:
+            self._conditions.begin_refresh()
+        elif bracket == REFRESH_END:
+            self._end_refresh()
+        self._admit(fields, "notification")
+
+    def _end_refresh(self) -> None:
         now = to_ticks(self._clock.now())
-        event = read_event(fields, self._namespaces, self._tag_of_node, now)
-        if event is None or self._is_ahead(event, now) or not self._is_new(event):
+        for row in self._conditions.end_refresh(now):
+            ticks = UNIX_EPOCH_TICKS + 10 * row["event_at_utc"] + row["event_at_100ns"]
+            self._taken_events += 1
+            self._keep(AlarmEvent(key_of(row), ticks, row))
+
+    def _admit(self, fields: list[ua.Variant], told_by: str) -> None:
+        now = to_ticks(self._clock.now())
+        event = read_event(fields, self._namespaces, self._tag_of_node, now, told_by)
+        if event is not None:
+            self._conditions.tell(event.key)
+        if event is None or self._is_ahead(event, now) or not self._marks.take(event):
             self._settled_events += 1
             return
+        if told_by == "history":
+            self._conditions.spare(event.key)
+        elif self._conditions.is_refreshing and event.row["is_retained"] is not False:
+            event.row["told_by"] = "refresh"
+        self._keep(event)
+
+    def _keep(self, event: AlarmEvent) -> None:
+        self._conditions.take(event.row)
         self._events.append(event)
         self._ready.set()
 
@@ -198,49 +284,12 @@ class Alarms:
         self._status.fail(_SUBJECT, "clock", reason)
         return True
 
-    def _is_new(self, event: AlarmEvent) -> bool:
-        """Whether the event is past its mark; it then is the mark."""
-        mark, event_id = self._marks.get(event.key, 0), event.row["event_id"]
-        if event.ticks > mark:
-            self._marks[event.key], self._at_mark[event.key] = event.ticks, {event_id}
-            return True
-        known = self._at_mark.get(event.key)
-        if event.ticks < mark or known is None or event_id in known:
-            return False
-        known.add(event_id)
-        return True
-
     async def _read_history(self, session: Session) -> None:
-        start = max(max(self._marks.values(), default=0) - OVERLAP_TICKS, self._start or 0)
+        start = max(self._marks.last - OVERLAP_TICKS, self._start or 0)
         if not start:
             return
-        details = ua.ReadEventDetails(
-            NumValuesPerNode=EVENTS_PER_READ,
-            StartTime=from_ticks(start),
-            EndTime=from_ticks(to_ticks(self._clock.now()) + AHEAD_TICKS),
-            Filter=event_filter(),
-        )
-        node = ua.HistoryReadValueId(NodeId=ua.NodeId(ua.ObjectIds.Server))
-        parameters = ua.HistoryReadParameters(
-            HistoryReadDetails=details,
-            TimestampsToReturn=ua.TimestampsToReturn.Both,
-            ReleaseContinuationPoints=False,  # asyncua defaults it to True
-            NodesToRead=[node],
-        )
-        for _ in range(READ_LIMIT):
-            (result,) = await session.client.uaclient.session.history_read(parameters)
-            result.StatusCode.check()
-            events = result.HistoryData.Events if isinstance(result.HistoryData, ua.HistoryEvent) else []
-            self._taken_events += len(events)
-            for event in events:
-                self._admit(event.EventFields)
-            if not result.ContinuationPoint or result.ContinuationPoint == node.ContinuationPoint:
-                return
-            node.ContinuationPoint = result.ContinuationPoint
-
-
-async def _refresh(session: Session, subscription_id: int) -> None:
-    """Ask for the present state of all conditions (Part 9 §5.5.7)."""
-    condition_type = session.client.get_node(ua.NodeId(ua.ObjectIds.ConditionType))
-    method = ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh)
-    await condition_type.call_method(method, ua.Variant(subscription_id, ua.VariantType.UInt32))
+        until = to_ticks(self._clock.now()) + AHEAD_TICKS
+        async for page in event_history(session, start, until, event_filter(is_core=self._is_core)):
+            self._taken_events += len(page)
+            for fields in page:
+                self._admit(fields, "history")

@@ -196,6 +196,7 @@ class Collecting:
             self._parts.status.last_loss = reason
             for tag in tags:
                 intake.miss(tag, "notifications_lost")
+            self._alarms.lose()
             self._events_lost.set()
 
         return Receivers(intake.take, self._alarms.take, lose, self._server_clock.see)

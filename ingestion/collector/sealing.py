@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingestion.collector.marks import Committed, format_marks, load_committed, write_checkpoint
 from protocols.segments import read_manifest, write_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -23,21 +24,43 @@ KINDS = ("points", "alarms", "tags", "gaps", "events", "quarantine")
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """How a collector of a pair names its streams, and what the other one has committed.
+
+    Attributes:
+        suffix: ends the names of its streams.
+        peer_marks: the other's committed marks, by kind of stream.
+    """
+
+    suffix: str = ""
+    peer_marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
 class Sealer:
     """Seals tables of one system in order; remembers what is committed.
 
     Args:
         directory: the system's folder, which holds its streams.
-        system_id: names the streams `<system_id>.<kind>`.
+        system_id: names the streams `<system_id>.<kind>`, with a suffix for the spare of a pair.
         sign_key: the control zone's gateway key.
         clock: tells when a segment was sealed.
+        pairing: what the other collector of a pair has committed; none for a single one.
 
     Raises:
         MarksError: what was sealed before cannot be read.
     """
 
-    def __init__(self, directory: Path, system_id: str, sign_key: Ed25519PrivateKey, clock: Clock) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Path,
+        system_id: str,
+        sign_key: Ed25519PrivateKey,
+        clock: Clock,
+        pairing: Pairing | None = None,
+    ) -> None:
+        self._pairing = pairing or Pairing()
+        self.directory = directory
         self._system_id = system_id
         self._sign_key = sign_key
         self._clock = clock
@@ -48,11 +71,19 @@ class Sealer:
 
     def stream(self, kind: str) -> str:
         """The stream's name of a kind."""
-        return f"{self._system_id}.{kind}"
+        return f"{self._system_id}.{kind}{self._pairing.suffix}"
 
     def marks(self, kind: str) -> Mapping[str, int]:
-        """The committed marks of a kind's stream."""
-        return self.committed.marks.get(self.stream(kind), {})
+        """The committed marks of a kind's stream; of a pair, for each key the later one of the two."""
+        own = self.committed.marks.get(self.stream(kind), {})
+        peer = self._pairing.peer_marks.get(kind, {})
+        return {**peer, **{key: max(mark, peer.get(key, mark)) for key, mark in own.items()}} if peer else own
+
+    def forget(self, kind: str, keys: Iterable[str]) -> None:
+        """Drop marks of keys that can never come again."""
+        own = self.committed.marks.get(self.stream(kind), {})
+        for key in keys:
+            own.pop(key, None)
 
     def last_sequence(self, kind: str) -> int:
         """The last sealed sequence of a kind's stream, 0 when there is none."""
@@ -94,12 +125,12 @@ class Sealer:
 
     def checkpoint(self) -> None:
         """Write the marks checkpoint now."""
-        write_checkpoint(self._directory, self.committed)
+        write_checkpoint(self.directory, self.committed)
         self._since_checkpoint = 0
 
     def _write(self, kind: str, table: pa.Table, marks: Mapping[str, int], are_in_rows: bool) -> Path:
         path = write_segment(
-            self._directory,
+            self.directory,
             self.stream(kind),
             self.last_sequence(kind) + 1,
             table,

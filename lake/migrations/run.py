@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 from lake.engine import make_engine
 from lake.errors import VersionError
 from lake.layout import LakePaths
+from lake.migrations.layouts import STEPS
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = max(STEPS)
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class MigrationReport:
 
 
 def migrate(url: str, lake: LakePaths | None = None) -> MigrationReport:
-    """Create or upgrade the state store, and the lake's layout where one is given.
+    """Create or upgrade the state store, and the lake's tables where one is given.
 
     Args:
         url: SQLAlchemy URL of the state store.
-        lake: the lake whose layout version is checked and written.
+        lake: the lake whose layout is carried forward.
 
     Raises:
         VersionError: the state store or the layout is newer than this program.
@@ -59,6 +60,9 @@ def migrate(url: str, lake: LakePaths | None = None) -> MigrationReport:
     finally:
         engine.dispose()
     if lake:
+        for version, step in sorted(STEPS.items()):
+            if (from_layout or 0) < version:
+                step(lake)
         _write_layout_version(lake.layout_version_file)
     return MigrationReport(from_revision, to_revision, from_layout, LAYOUT_VERSION if lake else None)
 

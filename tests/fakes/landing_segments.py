@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.points import ALARMS, POINTS, TAGS
-from protocols.segments import write_segment
+from protocols.points import ALARMS, POINTS, SCHEMAS, TAGS
+from protocols.segments import read_manifest, write_segment
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SYSTEM = "opcua_a"
@@ -91,3 +96,21 @@ def seal(inbox: Path, stream: str, sequence: int, rows: pa.Table) -> Path:
     """Put a sealed segment into a folder of streams, as the gateway would."""
     kind = stream.rpartition(".")[2]
     return write_segment(inbox, stream, sequence, rows, kind, {}, KEY, START)
+
+
+def seal_older(inbox: Path, stream: str, sequence: int, rows: pa.Table) -> Path:
+    """A segment in the first version of its columns, as a collector sealed it before it was upgraded."""
+    kind = stream.rpartition(".")[2]
+    path = seal(inbox, stream, sequence, SCHEMAS[kind].empty_table())
+    payload = path.with_suffix(".parquet")
+    pq.write_table(rows, payload, compression="zstd", store_schema=False)
+    manifest = replace(
+        read_manifest(path),
+        rows=rows.num_rows,
+        schema_version=1,
+        sha256=hashlib.sha256(payload.read_bytes()).hexdigest(),
+    )
+    signature = base64.b64encode(KEY.sign(manifest.signed_bytes())).decode()
+    fields = {**asdict(manifest), "signature": signature}
+    path.write_text(json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+    return path

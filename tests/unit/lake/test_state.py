@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -15,12 +16,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, update
 
 import lake.migrations
+from lake import tables
 from lake.engine import make_engine
 from lake.errors import VersionError
 from lake.layout import LakePaths
 from lake.migrations import migrate
 from lake.state import StateStore, from_utc_text, insert_if_absent, insert_or_update, open_state, utc_text
 from lake.state_tables import gaps, merkle_leaves, metadata, streams
+from protocols.points import ALARMS, ALARMS_1
 
 NOW = datetime(2026, 11, 17, 1, 30, tzinfo=UTC)
 
@@ -49,9 +52,33 @@ def test_migrating_twice_changes_nothing_and_keeps_rows(tmp_path: Path) -> None:
     second = migrate(lake.state_url, lake)
     assert (first.from_revision, first.from_layout, first.changed) == (None, None, True)
     assert not second.changed
-    assert second.to_layout == 1
+    assert second.to_layout == 2
     with open_state(lake.state_url, lambda: NOW).read() as connection:
         assert connection.execute(select(streams.c.stream)).scalars().all() == ["a.points"]
+
+
+def test_raw_alarms_of_an_older_site_gain_their_states_and_keep_their_rows(tmp_path: Path) -> None:
+    lake = LakePaths(tmp_path)
+    path = lake.table("raw", "raw_opcua_a__alarms")
+    other = lake.table("raw", "raw_opcua_a__points")
+    plain = pa.schema([("event_id", pa.string()), ("is_active", pa.bool_())])
+    for table in (path, other):
+        tables.append(
+            table, pa.table({"event_id": ["e1"], "is_active": [True]}), plain, app_id="a", version=1
+        )
+    lake.layout_version_file.write_text(json.dumps({"layout_version": 1}))
+    report = migrate(lake.state_url, lake)
+    assert (report.from_layout, report.to_layout) == (1, 2)
+    assert tables.read(other).column_names == ["event_id", "is_active"]
+    expected = [field for field in ALARMS if field.name not in ALARMS_1.names]
+    assert [field.remove_metadata() for field in tables.read(path).schema][2:] == expected
+    assert tables.read(path, columns=["event_id", "is_active", "told_by"]).to_pylist() == [
+        {"event_id": "e1", "is_active": True, "told_by": None}
+    ]
+    version = tables.version(path)
+    lake.layout_version_file.write_text(json.dumps({"layout_version": 1}))
+    migrate(lake.state_url, lake)  # as after a kill in between
+    assert tables.version(path) == version
 
 
 def test_a_state_store_of_a_newer_program_is_refused_untouched(store: StateStore) -> None:

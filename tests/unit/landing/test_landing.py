@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
@@ -25,7 +26,17 @@ from lake.leases import hold_lease
 from lake.migrations import migrate
 from lake.state import open_state, utc_text
 from lake.state_tables import gaps, latest_values, streams
-from tests.fakes.landing_segments import KEY, START, alarm, minute_points, points, seal, tag_table
+from protocols.points import ALARMS_1
+from tests.fakes.landing_segments import (
+    KEY,
+    START,
+    alarm,
+    minute_points,
+    points,
+    seal,
+    seal_older,
+    tag_table,
+)
 
 POINTS = "opcua_a.points"
 
@@ -98,6 +109,18 @@ def test_alarms_and_tags_have_tables_of_their_own(spec: LandingSpec) -> None:
     land_once(spec)
     assert spec.lake.tables("raw") == ["raw_opcua_a__alarms", "raw_opcua_a__tags"]
     assert landed_sequences(spec, "opcua_a.alarms") == [1]
+
+
+def test_alarms_of_an_older_collector_land_beside_those_of_a_newer_one(spec: LandingSpec) -> None:
+    seal_older(spec.inbox, "opcua_a.alarms", 1, alarm(1).select(ALARMS_1.names))
+    land_once(spec)
+    told = alarm(2).set_column(alarm(2).column_names.index("is_confirmed"), "is_confirmed", pa.array([False]))
+    seal(spec.inbox, "opcua_a.alarms", 2, told)
+    report = land_once(spec)
+    assert report.quarantined == 0
+    rows = tables.read(landing_commit.raw_table(spec.lake, "opcua_a.alarms"))
+    found = {row["event_id"]: row["is_confirmed"] for row in rows.to_pylist()}
+    assert found == {"00000001": None, "00000002": False}
 
 
 def test_a_segment_the_gateway_repeats_is_landed_once(spec: LandingSpec) -> None:

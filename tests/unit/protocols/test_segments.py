@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols import segments
-from protocols.points import POINTS, SCHEMAS
+from protocols.points import ALARMS, ALARMS_1, POINTS, SCHEMAS
 
 STREAM = "opcua_environment.points"
 SEALED_AT = datetime(2026, 11, 17, 1, 30, tzinfo=UTC)
@@ -86,6 +86,54 @@ def test_a_segment_of_the_first_format_is_still_read(tmp_path: Path, key: Ed2551
     path.write_bytes(signed(found, key))
     assert segments.verify_segment(path, key.public_key()).marks == found["marks"]
     assert segments.read_table(path).schema.equals(POINTS)
+
+
+def alarm(schema: pa.Schema) -> pa.Table:
+    row = {"event_id": "e1", "event_type": "LimitAlarm", "source_name": "T1", "severity": 500}
+    at = {"event_at_utc": SEALED_AT, "event_at_100ns": 0, "arrived_at_utc": SEALED_AT}
+    return pa.Table.from_pylist([{**row, **at, "is_active": True}], schema=schema)
+
+
+def seal_alarm(directory: Path, key: Ed25519PrivateKey, version: int, schema: pa.Schema) -> Path:
+    path = segments.write_segment(directory, "a.alarms", 1, alarm(ALARMS), "alarms", {}, key, SEALED_AT)
+    payload = path.with_suffix(".parquet")
+    pq.write_table(alarm(schema), payload, compression="zstd", store_schema=False)
+    found = json.loads(path.read_text())
+    del found["signature"]
+    found |= {"schema_version": version, "sha256": hashlib.sha256(payload.read_bytes()).hexdigest()}
+    path.write_bytes(signed(found, key))
+    return path
+
+
+def test_alarms_that_an_older_collector_sealed_are_read_with_the_new_columns_empty(
+    tmp_path: Path, key: Ed25519PrivateKey
+) -> None:
+    path = seal_alarm(tmp_path, key, 1, ALARMS_1)
+    assert segments.verify_segment(path, key.public_key()).schema_version == 1
+    table = segments.read_table(path)
+    assert table.schema.equals(ALARMS)
+    (row,) = table.to_pylist()
+    assert (row["event_id"], row["is_active"], row["is_confirmed"], row["told_by"]) == (
+        "e1",
+        True,
+        None,
+        None,
+    )
+
+
+def test_alarms_of_a_newer_collector_are_refused_whole(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    newer = pa.schema([*ALARMS, pa.field("is_unheard_of", pa.bool_())])
+    path = seal_alarm(tmp_path, key, 3, newer)
+    with pytest.raises(segments.SegmentVersionError, match=r"schema version 3.*upgrade the receiving side"):
+        segments.verify_segment(path, key.public_key())
+
+
+@pytest.mark.parametrize(("version", "schema"), [(1, ALARMS), (2, ALARMS_1)])
+def test_alarms_in_other_columns_than_their_version_says_are_refused(
+    tmp_path: Path, key: Ed25519PrivateKey, version: int, schema: pa.Schema
+) -> None:
+    with pytest.raises(segments.SegmentVersionError, match="its columns are"):
+        segments.read_table(seal_alarm(tmp_path, key, version, schema))
 
 
 def test_points_with_encoded_tags_come_back_plain_and_sorted(tmp_path: Path, key: Ed25519PrivateKey) -> None:
