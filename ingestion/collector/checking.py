@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ingestion.collector.expiry import Validity
+    from ingestion.collector.settings import CertificateSettings
 
 Level = Literal["ok", "warning", "error"]
-EXPIRY_WARNING_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,12 @@ def wrong(subject: str, found: tuple[str, str], remedy: tuple[str, str], level: 
     return Check(level, subject, *found, *remedy)
 
 
-def certificate_check(subject: str, days_left: float, remedy: tuple[str, str]) -> Check:
+def certificate_check(
+    subject: str, found: Validity, settings: CertificateSettings, remedy: tuple[str, str]
+) -> Check:
     """How long a certificate still holds."""
-    days = int(days_left)
-    if days > EXPIRY_WARNING_DAYS:
+    days, level = int(found.days_left), found.level(settings)
+    if level == "ok":
         return well(subject, f"还有 {days} 天有效", f"valid for {days} more days")
-    found = (f"还有 {days} 天到期", f"ends in {days} days") if days_left > 0 else ("已过期", "is over")
-    return wrong(subject, found, remedy, "warning" if days_left > 0 else "error")
+    told = (f"还有 {days} 天到期", f"ends in {days} days") if found.days_left > 0 else ("已过期", "is over")
+    return wrong(subject, told, remedy, "warning" if level == "warning" else "error")

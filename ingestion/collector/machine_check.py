@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingestion.collector.checking import Check, certificate_check, well, wrong
+from ingestion.collector.expiry import Validity
 from ingestion.collector.status import STATUS_NAME
 from ingestion.collector.trust_list import certificates
 from protocols.keys import KeyFileError, load_sign_key
@@ -61,7 +62,9 @@ def _keys(settings: CollectorSettings) -> Iterator[Check]:
             name = (
                 "own certificate 本机证书" if one.state == "own" else f"trusted 受信 {one.fingerprint[:16]}"
             )
-            yield certificate_check(f"{name} ({one.subject})", one.days_left, _RENEW)
+            yield certificate_check(
+                f"{name} ({one.subject})", Validity(one.not_after), settings.certificates, _RENEW
+            )
 
 
 def _disk(subject: str, folder: Path, least_mb: float) -> Check:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from asyncua import Client, ua
 
-from ingestion.collector.security import POLICIES, choose_endpoint, log_in_as, wanted_mode
-from ingestion.collector.trust import TrustError, application_uri, require_trusted
+from ingestion.collector.session import secure
+from ingestion.collector.trust import TrustError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,10 @@ class ServerSet:
             return (turn or list(urls))[0]
         return max(fresh, key=lambda url: (self.levels[url] or 0, -urls.index(url)))
 
+    async def is_reached(self) -> bool:
+        """Whether one of the servers gives us a session."""
+        return any(level is not None for level in await asyncio.gather(*map(self._ask, self._server.urls)))
+
     def failed(self, url: str) -> None:
         """A connection to an address failed: another goes before it next time."""
         if url not in self._failed:
@@ -108,28 +112,12 @@ class ServerSet:
         client.name = client.description = f"chemlink collector {self._settings.collector_id} (service level)"
         try:
             async with asyncio.timeout(2 * ASK_TIMEOUT_S):
-                await self._secure(client, url)
+                await secure(client, self._server, self._settings, url)
                 async with client:
                     return await _level(client)
         except (OSError, TimeoutError, ua.UaError, TrustError) as error:
             _log.info("%s: service level of %s: %r", self._server.system_id, url, error)
             return None
-
-    async def _secure(self, client: Client, url: str) -> None:
-        pki, security = self._settings.pki, self._server.security
-        client.application_uri = application_uri(pki.certificate)
-        endpoint = choose_endpoint(await client.connect_and_get_server_endpoints(), security, url)
-        await log_in_as(client, self._server.user)
-        if security.policy == "None":
-            return
-        require_trusted(endpoint.ServerCertificate, pki.trusted_dir, pki.rejected_dir, url)
-        await client.set_security(
-            POLICIES[security.policy],
-            pki.certificate,
-            pki.private_key,
-            server_certificate=endpoint.ServerCertificate,
-            mode=wanted_mode(security),
-        )
 
 
 async def _level(client: Client) -> int:

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from asyncua import ua
 
 from ingestion.collector.checking import Check, certificate_check, well, wrong
+from ingestion.collector.expiry import SERVER, USER, WORDS, user_validity
 from ingestion.collector.limits import chunks
 from ingestion.collector.session import open_session
 from ingestion.collector.tag_table import TagTableError, load_tags
 from ingestion.collector.trust import TrustError
+from ingestion.collector.user_login import LoginError
 from protocols import opcua_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ingestion.collector.session import Session
-    from ingestion.collector.settings import CollectorSettings, ServerSettings
+    from ingestion.collector.settings import CertificateSettings, CollectorSettings, ServerSettings
     from ingestion.collector.tag_table import Tag
 
 CLOCK_TOLERANCE_S = 5.0
@@ -36,15 +38,25 @@ async def check_server(server: ServerSettings, settings: CollectorSettings) -> l
         tags = load_tags(server.tags)
     except TagTableError as error:
         found.append(_bad_table(server, error))
+    found += _user_certificate(server, settings.certificates)
     for url in server.urls:
         with tempfile.TemporaryDirectory() as folder:  # a running collector's session is none of ours
             try:
                 async with open_session(server, settings, url, Path(folder) / "session.json") as session:
-                    found += await _look(session, server, url, tags)
+                    found += await _look(session, server, url, tags, settings.certificates)
                     tags = ()
             except (TrustError, OSError, TimeoutError, ua.UaError) as error:
                 found.append(_unreachable(server, url, error))
     return found
+
+
+def _user_certificate(server: ServerSettings, certificates: CertificateSettings) -> list[Check]:
+    subject, remedy = f"user certificate 用户证书 {server.system_id}", (WORDS[USER][2], WORDS[USER][3])
+    try:
+        found = user_validity(server.user)
+    except LoginError as error:
+        return [wrong(subject, (error.zh, error.en), remedy)]
+    return [] if found is None else [certificate_check(subject, found, certificates, remedy)]
 
 
 def _bad_table(server: ServerSettings, error: TagTableError) -> Check:
@@ -56,17 +68,17 @@ def _bad_table(server: ServerSettings, error: TagTableError) -> Check:
     )
 
 
-async def _look(session: Session, server: ServerSettings, url: str, tags: Sequence[Tag]) -> list[Check]:
+async def _look(
+    session: Session, server: ServerSettings, url: str, tags: Sequence[Tag], certificates: CertificateSettings
+) -> list[Check]:
     found = [well(f"server 服务器 {server.system_id}", f"{url} 已连接", f"{url} connected")]
     if session.certificate is not None:
         found.append(
             certificate_check(
                 f"server certificate 服务器证书 {url}",
-                session.certificate.days_left,
-                (
-                    "请控制系统厂商换发，再用 chemlink collect trust accept 信任新证书",
-                    "have the control system's maker renew it, then `chemlink collect trust accept` the new",
-                ),
+                session.certificate,
+                certificates,
+                (WORDS[SERVER][2], WORDS[SERVER][3]),
             )
         )
     found.append(await _clock(session, url))
@@ -184,8 +196,14 @@ async def _access(session: Session, node_ids: Mapping[str, ua.NodeId]) -> dict[s
 
 
 def _unreachable(server: ServerSettings, url: str, error: Exception) -> Check:
-    reason = str(error) or type(error).__name__
-    if isinstance(error, TrustError):
+    zh = en = str(error) or type(error).__name__
+    if isinstance(error, LoginError):
+        zh, en = error.zh, error.en
+        remedy = (
+            "更正 collector.yml 的 servers[].user，或在服务器上开放该用户",
+            "correct servers[].user in collector.yml, or let that user in at the server",
+        )
+    elif isinstance(error, TrustError):
         remedy = (
             "核对指纹后运行 chemlink collect trust accept <指纹>",
             "compare the fingerprint, then `chemlink collect trust accept <fingerprint>`",
@@ -196,4 +214,4 @@ def _unreachable(server: ServerSettings, url: str, error: Exception) -> Check:
             "check address, network and firewall, and whether the server trusts our pki/own/cert.der",
         )
     subject = f"server 服务器 {server.system_id}"
-    return wrong(subject, (f"{url} 连接失败：{reason}", f"{url} not connected: {reason}"), remedy)
+    return wrong(subject, (f"{url} 连接失败：{zh}", f"{url} not connected: {en}"), remedy)

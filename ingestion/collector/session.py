@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from asyncua import Client, ua
 
+from ingestion.collector.expiry import validity
 from ingestion.collector.limits import ServerLimits, read_limits
-from ingestion.collector.security import POLICIES, Validity, choose_endpoint, log_in_as, validity, wanted_mode
+from ingestion.collector.security import POLICIES, choose_endpoint, wanted_mode
 from ingestion.collector.trust import application_uri, require_trusted
+from ingestion.collector.user_login import log_in_as, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from ingestion.collector.expiry import Validity
     from ingestion.collector.settings import CollectorSettings, ServerSettings
 
 # asyncua's watchdog drops a connection that is busy with a large history read; ours watches the publishing.
@@ -70,14 +73,14 @@ async def open_session(
 
     Raises:
         TrustError: the server's certificate is not trusted, or it offers no such endpoint.
+        LoginError: the server does not let our user in, or password or key cannot be used.
         OSError, asyncio.TimeoutError, ua.UaError: it cannot be reached or refuses.
     """
     client = Client(url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)
     client.name = client.description = f"chemlink collector {settings.collector_id}"
     client.session_timeout = SESSION_TIMEOUT_MS
     client.session_state_path = token_path
-    certificate = await _secure(client, server, settings, url)
-    await log_in_as(client, server.user)
+    certificate = await secure(client, server, settings, url)
     lost = asyncio.Event()
 
     async def on_lost(_: Exception) -> None:
@@ -87,8 +90,11 @@ async def open_session(
     former = _token(token_path)
     try:
         await client.connect()
-    except BaseException:
+    except BaseException as error:
         client.disconnect_socket()
+        told = refusal(error, server.user, url) if isinstance(error, ua.UaStatusCodeError) else None
+        if told is not None:
+            raise told from error
         raise
     try:
         is_resumed = former is not None and client.uaclient.session.authentication_token.to_string() == former
@@ -108,25 +114,35 @@ async def open_session(
         await _close(client)
 
 
-async def _secure(
+async def secure(
     client: Client, server: ServerSettings, settings: CollectorSettings, url: str
 ) -> Validity | None:
+    """Give a client that is not connected yet the security and the user that the settings say.
+
+    Returns:
+        How long the server's certificate is good for; none without security.
+
+    Raises:
+        TrustError, LoginError: as `open_session`.
+    """
     client.application_uri = application_uri(settings.pki.certificate)
     endpoint = choose_endpoint(await client.connect_and_get_server_endpoints(), server.security, url)
     # A resumed session is not told again which user tokens there are.
     client._policy_ids = endpoint.UserIdentityTokens
-    if server.security.policy == "None":
-        return None
-    certificate = _first_of_chain(endpoint.ServerCertificate or b"")
-    require_trusted(certificate, settings.pki.trusted_dir, settings.pki.rejected_dir, url)
-    await client.set_security(
-        POLICIES[server.security.policy],
-        settings.pki.certificate,
-        settings.pki.private_key,
-        server_certificate=certificate,
-        mode=wanted_mode(server.security),
-    )
-    return validity(certificate)
+    found = None
+    if server.security.policy != "None":
+        certificate = _first_of_chain(endpoint.ServerCertificate or b"")
+        require_trusted(certificate, settings.pki.trusted_dir, settings.pki.rejected_dir, url)
+        await client.set_security(
+            POLICIES[server.security.policy],
+            settings.pki.certificate,
+            settings.pki.private_key,
+            server_certificate=certificate,
+            mode=wanted_mode(server.security),
+        )
+        found = validity(certificate)
+    log_in_as(client, server.user, is_plain_text_allowed=server.security.allow_plain_text)
+    return found
 
 
 def _first_of_chain(certificates: bytes) -> bytes:

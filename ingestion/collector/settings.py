@@ -39,23 +39,30 @@ class SecuritySettings(Strict):
 
 
 class UserSettings(Strict):
-    """Who logs in: a name and a password kept elsewhere, or a certificate and its key. None: anonymous."""
+    """Who logs in: a name and a password kept elsewhere, or a certificate and its key. None: anonymous.
+
+    A key that is encrypted has its password kept elsewhere too.
+    """
 
     name: str | None = None
     password_file: SitePath | None = None
     password_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     certificate: SitePath | None = None
     private_key: SitePath | None = None
+    private_key_password_file: SitePath | None = None
+    private_key_password_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
 
     @model_validator(mode="after")
     def _require_one_kind(self) -> Self:
-        by_name = self.name is not None and (self.password_file is None) != (self.password_env is None)
-        by_certificate = self.certificate is not None and self.private_key is not None
-        given = sum(value is not None for value in self.__dict__.values())
-        if given != 2 or by_name == by_certificate:
+        given = {name for name, value in self.__dict__.items() if value is not None}
+        key_passwords = {"private_key_password_file", "private_key_password_env"}
+        by_certificate = given - key_passwords == {"certificate", "private_key"}
+        by_name = given in ({"name", "password_file"}, {"name", "password_env"})
+        if not by_name and not (by_certificate and len(given & key_passwords) <= 1):
             msg = (
-                "expected name with password_file or password_env, or certificate with private_key; the "
-                "password itself never stands here"
+                "expected name with password_file or password_env, or certificate with private_key and, "
+                "where the key is encrypted, private_key_password_file or private_key_password_env; no "
+                "password itself ever stands here"
             )
             raise ValueError(msg)
         return self
@@ -105,6 +112,20 @@ class PkiSettings(Strict):
     trusted_dir: SitePath = Path("pki/trusted")
     rejected_dir: SitePath = Path("pki/rejected")
     sign_key: SitePath = Path("pki/gateway_sign.pem")
+
+
+class CertificateSettings(Strict):
+    """How many days before a certificate ends it is warned of, and from when that is critical."""
+
+    warn_days: float = Field(default=60.0, gt=0)
+    critical_days: float = Field(default=7.0, ge=0)
+
+    @model_validator(mode="after")
+    def _require_order(self) -> Self:
+        if self.critical_days > self.warn_days:
+            msg = f"critical_days {self.critical_days:g} is before warn_days {self.warn_days:g}; warn earlier"
+            raise ValueError(msg)
+        return self
 
 
 class HistorySettings(Strict):
@@ -176,6 +197,7 @@ class CollectorSettings(Strict):
     servers: tuple[ServerSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     pki: PkiSettings
+    certificates: CertificateSettings = CertificateSettings()
     state_dir: SitePath = Path("var/collector")
     seal_every_s: float = Field(default=1.0, gt=0)
     seal_rows: int = Field(default=200_000, ge=1)

@@ -15,26 +15,25 @@ from ingestion.collector.clock_back import SealedInstants
 from ingestion.collector.clock_watch import OwnClock, ServerClock
 from ingestion.collector.collecting import Collecting, Kept
 from ingestion.collector.disk import DiskGuard
+from ingestion.collector.expiry import CertificateWatch, Validity
 from ingestion.collector.gaps import GapLog
 from ingestion.collector.history_troubles import HistoryTroubles
 from ingestion.collector.marks import mark_of
 from ingestion.collector.points_sealing import PointsSealing
 from ingestion.collector.redundancy import ServerSet
 from ingestion.collector.sealing import Sealer
-from ingestion.collector.security import WARN_DAYS, validity
 from ingestion.collector.session import open_session
 from ingestion.collector.status import Status, write_status
 from ingestion.collector.subscription_flow import Counts
 from ingestion.collector.tag_stream import TagStream
 from ingestion.collector.tag_table import load_tags
-from ingestion.collector.trust import TrustError
+from ingestion.collector.trust import CertificateDateError, TrustError
 from ingestion.collector.variants import MALFORMED
 from protocols.opcua_time import TICKS_PER_SECOND, to_ticks
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingestion.collector.security import Validity
     from ingestion.collector.settings import CollectorSettings, ServerSettings
     from protocols.clock import Clock
 
@@ -92,6 +91,9 @@ class SystemCollector:
         self._servers = ServerSet(server, settings)
         self._server_clock = ServerClock(self._gaps, self._status)
         self._own_clock = OwnClock(self._gaps)
+        self._certificates = CertificateWatch(
+            settings.certificates, settings.pki, server.user, self._status, self._gaps, clock
+        )
         self._counts = Counts()
         self._kept: Kept | None = None
         self._is_in_session = False
@@ -144,7 +146,7 @@ class SystemCollector:
         async with open_session(self._server, self._settings, url, token) as session:
             self._status.url = url
             self._note_session("session_began", url)
-            self._warn_of_certificate("server_certificate", session.certificate)
+            self._certificates.see_server(session.certificate)
             self._collecting = Collecting(
                 session,
                 self._server,
@@ -176,6 +178,8 @@ class SystemCollector:
         first: BaseException = errors
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
+        if isinstance(first, CertificateDateError):
+            self._certificates.see_server(Validity(first.not_after))
         self._status.last_error = f"{type(first).__name__}: {first}"
         _log.warning("%s: %s", self._server.system_id, self._status.last_error)
 
@@ -190,29 +194,14 @@ class SystemCollector:
     async def _watch_machine(self) -> None:
         while True:
             self._own_clock.look()
+            self._certificates.look()
             try:
                 self._disk.look()
-                self._warn_of_certificate("own_certificate", self._own_certificate())
                 write_status(self._directory, self._status.content(self._measure()))
             except OSError as error:
                 self._disk.stop()
                 _log.warning("%s: the disk refuses: %s", self._server.system_id, error)
             await asyncio.sleep(STATUS_EVERY_S)
-
-    def _own_certificate(self) -> Validity | None:
-        return validity(self._settings.pki.certificate.read_bytes())
-
-    def _warn_of_certificate(self, name: str, certificate: Validity | None) -> None:
-        text = None
-        if certificate is not None and certificate.days_left < WARN_DAYS:
-            days = certificate.days_left
-            text = (
-                f"证书将在 {days:.0f} 天后到期，请及时更换 / the certificate ends in {days:.0f} days "
-                f"({certificate.not_after:%Y-%m-%d}); renew it in time"
-            )
-        self._status.alarm(name, text)
-        if certificate is not None:
-            self._status.certificate_days[name] = round(certificate.days_left, 1)
 
     def _measure(self) -> dict[str, Any]:
         committed, now = self._sealer.committed, self._clock.now()

@@ -20,13 +20,26 @@ class TrustError(ValueError):
     """The server's certificate is not trusted, or the own one cannot be used."""
 
 
+class CertificateDateError(TrustError):
+    """A trusted certificate is not valid now.
+
+    Attributes:
+        not_after: when it ends or ended.
+    """
+
+    def __init__(self, message: str, not_after: datetime) -> None:
+        super().__init__(message)
+        self.not_after = not_after
+
+
 def require_trusted(certificate: bytes, trusted_dir: Path, rejected_dir: Path, url: str) -> None:
     """Return when `certificate` (DER) is in the trust list and in date.
 
     An untrusted one is kept in the rejected folder, so that an engineer can compare and move it.
 
     Raises:
-        TrustError: it is not in the list, or out of date.
+        TrustError: it is not in the list.
+        CertificateDateError: it is out of date.
     """
     fingerprint = hashlib.sha256(certificate).hexdigest()
     trusted = (
@@ -63,8 +76,11 @@ def _require_in_date(certificate: bytes, url: str) -> None:
     loaded = x509.load_der_x509_certificate(certificate)
     now = datetime.now(UTC)  # certificates are dated by the machine's clock, not the plant's
     if not loaded.not_valid_before_utc <= now <= loaded.not_valid_after_utc:
+        until = loaded.not_valid_after_utc
         msg = (
-            f"connecting to {url}: its certificate is valid from {loaded.not_valid_before_utc} to "
-            f"{loaded.not_valid_after_utc}, now is {now}; renew it or correct the machine's clock"
+            f"连接 {url}：服务器证书有效期为 {loaded.not_valid_before_utc} 至 {until}，现在是 {now}；"
+            "请换发证书，或校正本机时钟 "
+            f"/ connecting to {url}: its certificate is valid from {loaded.not_valid_before_utc} to {until}, "
+            f"now is {now}; renew it or correct the machine's clock"
         )
-        raise TrustError(msg)
+        raise CertificateDateError(msg, until)

@@ -148,16 +148,17 @@ def _status(code: int) -> ua.HistoryReadResult:
 
 
 class _OneUser:
-    """Lets `operator` in with one password, and nobody else."""
+    """Lets `operator` in with one password, or the owner of one certificate, and nobody else."""
 
-    def __init__(self, password: str) -> None:
-        self._password = password
+    def __init__(self, password: str | None, certificate: bytes | None) -> None:
+        self._password, self._certificate = password, certificate
 
     def get_user(
         self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None
     ) -> User | None:
-        is_known = (username, password) == ("operator", self._password)
-        return User(role=UserRole.User) if is_known else None
+        is_named = self._password is not None and (username, password) == ("operator", self._password)
+        is_certified = username is None and self._certificate is not None and certificate == self._certificate
+        return User(role=UserRole.User) if is_named or is_certified else None
 
 
 @asynccontextmanager
@@ -170,16 +171,22 @@ async def serve(
     starts_live_at: int | None = None,
     policy: ua.SecurityPolicyType = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
     password: str | None = None,
+    user_certificate: bytes | None = None,
 ) -> AsyncIterator[FakeHistory]:
-    """A running server; leaving ends it as a crash would, with sessions and subscriptions gone."""
+    """A running server; leaving ends it as a crash would, with sessions and subscriptions gone.
+
+    With a password or a certificate (DER) nobody else is let in.
+    """
     opcua_time.install()
-    server = Server(user_manager=None if password is None else _OneUser(password))
+    is_open = password is None and user_certificate is None
+    server = Server(user_manager=None if is_open else _OneUser(password, user_certificate))
     await server.init()
     await server.set_application_uri(SERVER_URI)
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/test")
     server.set_security_policy([policy])
-    if password is not None:
-        server.set_identity_tokens([ua.UserNameIdentityToken])
+    if not is_open:
+        kinds = {ua.UserNameIdentityToken: password, ua.X509IdentityToken: user_certificate}
+        server.set_identity_tokens([kind for kind, known in kinds.items() if known is not None])
     own = site / "pki" / "servers" / SYSTEM
     await server.load_certificate(str(own / "cert.der"))
     await server.load_private_key(str(own / "key.pem"))

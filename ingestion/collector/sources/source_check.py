@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ingestion.collector.checking import certificate_check, well, wrong
+from ingestion.collector.expiry import Validity
+from ingestion.collector.settings import CertificateSettings
 from ingestion.collector.settings_base import SettingsError
 from ingestion.collector.sources.hj212_devices import Devices
 from ingestion.collector.sources.mapping import load_mapping
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from ingestion.collector.sources.settings import Hj212Settings
 
 TIMEOUT_S = 5.0
-_SECONDS_A_DAY = 86_400
 
 
 def check_source(source: MqttSettings | Hj212Settings) -> Iterator[Check]:
@@ -77,9 +78,9 @@ def _handshake(source: MqttSettings, subject: str, plain: socket.socket) -> Iter
         found = secure.getpeercert() or {}
     ends = found.get("notAfter")
     if isinstance(ends, str):
-        days_left = (ssl.cert_time_to_seconds(ends) - time.time()) / _SECONDS_A_DAY
+        held = Validity(datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC))
         renew = ("请服务器管理员换发证书", "have the broker's certificate renewed")
-        yield certificate_check(f"{subject} certificate 证书", days_left, renew)
+        yield certificate_check(f"{subject} certificate 证书", held, CertificateSettings(), renew)
 
 
 def _address(source: Hj212Settings) -> Check:

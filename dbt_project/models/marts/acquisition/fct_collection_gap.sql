@@ -21,4 +21,6 @@ select
     detail,
     observed_at_utc
 from gaps
-where reason_code not in ('session_began', 'session_ended', 'server_clock_jump', 'collector_clock_jump')
+where reason_code not in (
+    'session_began', 'session_ended', 'certificate_ends', 'server_clock_jump', 'collector_clock_jump'
+)
