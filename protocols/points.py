@@ -1,6 +1,8 @@
 """Arrow schemas of what travels through the gateway: points, alarms, events, the tag table, gaps, quarantine.
 
-A timestamp keeps the 100 ns of OPC UA in two columns: microseconds, and the digit below them.
+A timestamp keeps the 100 ns of OPC UA in two columns: microseconds, and the digit below them. A kind that
+gains columns gains a schema version: older segments are read with those columns empty, an older receiver
+refuses newer segments whole.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ POINTS = pa.schema(
     ]
 )
 
-ALARMS = pa.schema(
+# The alarms of schema version 1: what its segments hold is read for ever.
+ALARMS_1 = pa.schema(
     [
         pa.field("event_id", pa.string(), nullable=False),  # hex of the OPC UA EventId
         pa.field("condition_id", pa.string()),
@@ -39,6 +42,34 @@ ALARMS = pa.schema(
         pa.field("arrived_at_utc", UTC_US, nullable=False),
     ]
 )
+
+# OPC UA Part 9 states, none where the server has no such state.
+ALARMS = pa.schema(
+    [
+        *ALARMS_1,
+        pa.field("condition_name", pa.string()),
+        pa.field("branch_id", pa.string()),  # none: the condition's present state
+        pa.field("is_retained", pa.bool_()),  # whether it needs attention, so that a refresh tells it
+        pa.field("is_enabled", pa.bool_()),
+        pa.field("is_confirmed", pa.bool_()),
+        pa.field("is_suppressed", pa.bool_()),  # by the plant's logic: suppressed by design of ISA-18.2
+        pa.field("is_out_of_service", pa.bool_()),
+        pa.field("is_latched", pa.bool_()),
+        pa.field("is_suppressed_or_shelved", pa.bool_()),
+        pa.field("shelving_state", pa.string()),  # one of SHELVING_STATES
+        pa.field("limit_state", pa.string()),  # of LIMIT_STATES, the outermost first, joined by +
+        pa.field("active_state", pa.string()),  # as the server shows it to operators
+        pa.field("active_changed_at_utc", UTC_US),  # when it became, or ceased to be, active
+        pa.field("quality_code", pa.int64()),  # all 32 bits, unsigned
+        pa.field("comment", pa.string()),
+        pa.field("client_user_id", pa.string()),  # who gave the comment, acknowledged, shelved
+        pa.field("told_by", pa.string()),  # one of TOLD_BY
+    ]
+)
+SHELVING_STATES = ("Unshelved", "TimedShelved", "OneShotShelved")
+LIMIT_STATES = ("HighHigh", "High", "LowLow", "Low")
+# How the collector knows: by absence is a condition that a refresh no longer told, so that it ended before.
+TOLD_BY = ("notification", "history", "refresh", "absence")
 
 TAGS = pa.schema(
     [
@@ -83,6 +114,7 @@ GAP_REASONS = (
     "sequence_gap",  # an edge node's numbers jumped: it has sent what did not arrive
     "session_lost",  # the broker no longer knew our session: what it kept for us is gone
     "session_began",  # a note: connected to the server that `detail` names
+    "collector_took_over",  # a note: the other collector of the pair goes on; until then nobody collected
     "session_ended",  # a note: `detail` says of which server, and why
     "certificate_ends",  # a note: `detail` says which certificate must be renewed, and by when
     "server_clock_jump",  # a note: nothing need be missing
@@ -127,3 +159,16 @@ SCHEMAS = {
     "events": EVENTS,
     "quarantine": QUARANTINE,
 }
+
+# What a kind's columns were before, oldest first. Columns are only ever added, and may be none.
+EARLIER_SCHEMAS = {"alarms": (ALARMS_1,)}
+
+
+def schema_version(kind: str) -> int:
+    """The version that segments of a kind are written in."""
+    return len(EARLIER_SCHEMAS.get(kind, ())) + 1
+
+
+def schema_of(kind: str, version: int) -> pa.Schema:
+    """The columns of a kind in a version up to the present one."""
+    return (*EARLIER_SCHEMAS.get(kind, ()), SCHEMAS[kind])[version - 1]
