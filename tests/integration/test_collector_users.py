@@ -123,9 +123,10 @@ async def serving(site: Site, *, token_policy: str = "") -> AsyncIterator[None]:
 
     def remembering(session: Any, token: ua.UserNameIdentityToken) -> tuple[str, str]:
         site.users.hidden_by = token.EncryptionAlgorithm
-        return decrypt(session, token)
+        found: tuple[str, str] = decrypt(session, token)
+        return found
 
-    server.iserver.decrypt_user_token = remembering  # type: ignore[method-assign]
+    server.iserver.decrypt_user_token = remembering
     async with server:
         for endpoint in server.iserver.endpoints:
             for token in endpoint.UserIdentityTokens:
