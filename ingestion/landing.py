@@ -28,6 +28,7 @@ from lake import tables
 from lake.errors import LeaseHeldError
 from lake.heartbeats import beat
 from lake.leases import hold_lease
+from protocols.pair_streams import family_of
 from protocols.segments import SegmentError
 
 __all__ = ["PROCESS", "Landed", "Landing", "LandingReport", "LandingSpec", "land_once", "run_landing"]
@@ -206,7 +207,8 @@ class Landing:
 
     def _land(self, stream: str, batch: Sequence[ReadSegment], report: LandingReport) -> None:
         try:
-            with hold_lease(self._spec.lake.leases, f"land.{stream}"):
+            # One lease for both streams of a pair of collectors: each looks up what the other has landed.
+            with hold_lease(self._spec.lake.leases, f"land.{family_of(stream)}"):
                 report.landed += land_batch(self._spec, stream, batch)
         except LeaseHeldError:
             report.held_elsewhere.append(stream)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from ingestion import landing_state
 from ingestion.gateway.receiver import Gap
 from ingestion.hot_rules import tag_rules
+from ingestion.landing_pair import reached_by_sibling, without_doubles
 from ingestion.landing_rows import EVENT_COLUMN, PARTITION, STORAGE, raw_rows, raw_stream_schema
 from ingestion.landing_spec import Landed, LandingSpec, ReadSegment
 from ingestion.outlet_moments import Tag, TagRule
@@ -18,11 +19,12 @@ from ingestion.outlets import Outlet
 from lake import tables
 from lake.layout import LakePaths
 from lake.tables import AppendReport
+from protocols.pair_streams import family_of
 
 
 def raw_table(lake: LakePaths, stream: str) -> Path:
-    """The raw table of a stream `<system_id>.<kind>`."""
-    system_id, _, kind = stream.rpartition(".")
+    """The raw table of a stream `<system_id>.<kind>`; both collectors of a pair have the same."""
+    system_id, _, kind = family_of(stream).rpartition(".")
     return lake.table("raw", f"raw_{system_id}__{kind}")
 
 
@@ -61,7 +63,11 @@ def _stored(lake: LakePaths, stream: str, numbers: Sequence[int]) -> set[int]:
     path = raw_table(lake, stream)
     if not tables.exists(path):
         return set()
-    between = [("_sequence", ">=", min(numbers)), ("_sequence", "<=", max(numbers))]
+    between = [
+        ("_stream", "=", stream),
+        ("_sequence", ">=", min(numbers)),
+        ("_sequence", "<=", max(numbers)),
+    ]
     stored = tables.read(path, columns=["_sequence"], filters=between)
     return set(pc.unique(stored.column("_sequence")).to_pylist())
 
@@ -135,6 +141,9 @@ def _append(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_
     )
     first, last = reads[0].sequence, reads[-1].sequence
     path, refills = raw_table(spec.lake, stream), f"{stream}#refills"
+    with spec.state.read() as connection:
+        reached = reached_by_sibling(connection, path, stream)
+    received, rows = rows.num_rows, without_doubles(path, kind, stream, rows, reached)
     return tables.append(
         path,
         rows,
@@ -142,7 +151,11 @@ def _append(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_
         app_id=refills if is_refill else stream,
         version=(tables.transaction_version(path, refills) or 0) + 1 if is_refill else last,
         partition_by=(PARTITION,),
-        commit_metadata={"first_sequence": str(first), "last_sequence": str(last)},
+        commit_metadata={
+            "first_sequence": str(first),
+            "last_sequence": str(last),
+            "doubles_of_sibling": str(received - rows.num_rows),
+        },
         storage=STORAGE[kind],
     )
 

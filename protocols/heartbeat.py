@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,23 @@ class StreamSent:
 
 
 @dataclass(frozen=True)
+class PairBeat:
+    """What a collector of a pair says of itself and the other one.
+
+    Attributes:
+        is_main: whether it is the main one by its settings.
+        is_active: whether it collects now.
+        epoch: of its last activation; the higher one of two holds.
+        peer_is_heard: whether it hears the other one.
+    """
+
+    is_main: bool
+    is_active: bool
+    epoch: int
+    peer_is_heard: bool
+
+
+@dataclass(frozen=True)
 class Heartbeat:
     """A sender's sign of life.
 
@@ -63,6 +80,7 @@ class Heartbeat:
         every_s: when the next one is to be expected.
         streams: how far each stream was sent.
         backlog_segments: sealed and not sent yet.
+        pair: of a collector of a pair; older senders and single ones have none.
     """
 
     collector_id: str
@@ -72,6 +90,7 @@ class Heartbeat:
     every_s: float
     backlog_segments: int
     streams: Mapping[str, StreamSent] = field(default_factory=dict)
+    pair: PairBeat | None = None
 
     @property
     def sent_at(self) -> datetime:
@@ -99,6 +118,8 @@ def write_heartbeat(heartbeat: Heartbeat, sign_key: Ed25519PrivateKey) -> bytes:
             for name, sent in heartbeat.streams.items()
         },
     }
+    if heartbeat.pair is not None:
+        fields["pair"] = asdict(heartbeat.pair)
     signature = base64.b64encode(sign_key.sign(_canonical(fields))).decode()
     return _canonical({**fields, "signature": signature})
 
@@ -141,6 +162,7 @@ def _heartbeat_of(fields: dict[str, Any]) -> Heartbeat:
         every_s=float(fields["every_s"]),
         backlog_segments=int(fields["backlog_segments"]),
         streams=streams,
+        pair=_pair_of(fields["pair"]) if "pair" in fields else None,
     )
     is_sane = (
         COLLECTOR_ID.fullmatch(found.collector_id) is not None
@@ -152,6 +174,15 @@ def _heartbeat_of(fields: dict[str, Any]) -> Heartbeat:
         msg = f"found {fields!r}"
         raise ValueError(msg)
     return found
+
+
+def _pair_of(found: dict[str, Any]) -> PairBeat:
+    return PairBeat(
+        is_main=bool(found["is_main"]),
+        is_active=bool(found["is_active"]),
+        epoch=int(found["epoch"]),
+        peer_is_heard=bool(found["peer_is_heard"]),
+    )
 
 
 def _canonical(fields: Mapping[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ingestion.gateway.sent_ledger import SentLedger
 from protocols.opcua_time import to_ticks
+from protocols.pair_streams import family_of
 from protocols.segments import manifest_path, sequences
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _sent_segments(directory: Path) -> dict[str, list[int]]:
     """By stream, points first, the segments that were sent and that the marks no longer need."""
     sent, needed_after = _sent_up_to(directory), _checkpointed(directory / "marks.json")
     found = {}
-    for stream in sorted(sent, key=lambda name: not name.endswith(".points")):
+    for stream in sorted(sent, key=lambda name: not family_of(name).endswith(".points")):
         # The last one stays in any case: the next start compares the tag table with it.
         last = min(sent[stream], needed_after.get(stream, 0)) - 1
         found[stream] = [number for number in sequences(directory, stream) if number <= last]

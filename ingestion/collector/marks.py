@@ -87,7 +87,7 @@ def load_committed(directory: Path, streams: Sequence[str]) -> Committed:
         MarksError: a manifest between the checkpoint and the last one is missing, or the checkpoint is
         damaged.
     """
-    committed = _read_checkpoint(directory / CHECKPOINT_NAME)
+    committed = read_checkpoint(directory / CHECKPOINT_NAME)
     for stream in streams:
         last = committed.last_sequences.get(stream, 0)
         for sequence in sequences(directory, stream):
@@ -118,18 +118,28 @@ def _marks_of(path: Path, manifest: Manifest, before: Mapping[str, int]) -> dict
     return {tag: max(before.get(tag, 0), last) for tag, last in zip(tags, ticks, strict=True)}
 
 
-def write_checkpoint(directory: Path, committed: Committed) -> None:
-    """Replace the checkpoint, durably."""
+def checkpoint_bytes(committed: Committed) -> bytes:
+    """A checkpoint's content."""
     content = {
         "format_version": FORMAT_VERSION,
         "last_sequences": committed.last_sequences,
         "rows": committed.rows,
         "marks": committed.marks,
     }
-    write_durably(directory / CHECKPOINT_NAME, json.dumps(content, ensure_ascii=False).encode())
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
-def _read_checkpoint(path: Path) -> Committed:
+def write_checkpoint(directory: Path, committed: Committed) -> None:
+    """Replace the checkpoint, durably."""
+    write_durably(directory / CHECKPOINT_NAME, checkpoint_bytes(committed))
+
+
+def read_checkpoint(path: Path) -> Committed:
+    """What a checkpoint says is sealed; nothing where there is none.
+
+    Raises:
+        MarksError: it is damaged, or of a version that is not read here.
+    """
     if not path.exists():
         return Committed()
     try:

@@ -1,7 +1,7 @@
 """The collector process: every server and source of `collector.yml`, and the gateway's sender.
 
 It offers the business zone no service and never listens there; only a source of kind hj212 listens, to the
-instruments of the control zone, at the address that its settings name.
+instruments of the control zone, and one of a pair to its peer there, where its settings say.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingestion.collector.exclusion import hold_state
 from ingestion.collector.settings import load_settings
 from ingestion.collector.sources.opening import open_source
+from ingestion.collector.standby.opening import open_pair
 from ingestion.collector.system import SystemCollector
 from ingestion.gateway.opening import open_sender
 from protocols import opcua_time
@@ -44,11 +45,15 @@ async def run_collector(config_path: Path, stop: asyncio.Event | None = None) ->
     clock = load_clock(settings.clock)
     sign_key = load_sign_key(settings.pki.sign_key)
     with hold_state(settings.state_dir, "starting the collector"):
-        systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
-        sources = [open_source(source, settings, sign_key, clock) for source in settings.sources]
-        workers = [asyncio.create_task(system.run()) for system in systems]
-        workers += [asyncio.create_task(source.run()) for source in sources]
-        sender = open_sender(settings, sign_key)
+        pair = open_pair(settings, sign_key, clock)
+        if pair is not None:
+            workers = [asyncio.create_task(pair.run())]
+        else:
+            systems = [SystemCollector(server, settings, sign_key, clock) for server in settings.servers]
+            sources = [open_source(source, settings, sign_key, clock) for source in settings.sources]
+            workers = [asyncio.create_task(system.run()) for system in systems]
+            workers += [asyncio.create_task(source.run()) for source in sources]
+        sender = open_sender(settings, sign_key, None if pair is None else pair.for_heartbeat)
         if sender is not None:
             workers.append(asyncio.create_task(_send(sender)))
         await _until_stopped(workers, stop)

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from ingestion.collector.settings_base import SettingsError, SitePath, Strict, SystemId
 from ingestion.collector.sources.settings import SourceSettings
+from ingestion.collector.standby.settings import StandbySettings
 
 __all__ = ["CollectorSettings", "SettingsError", "SitePath", "SystemId", "load_settings"]
 
@@ -216,7 +217,15 @@ class CollectorSettings(Strict):
     # How often the servers of a redundant set are asked how they are.
     service_level_every_s: float = Field(default=5.0, gt=0)
     gateway: GatewaySettings | None = None
+    standby: StandbySettings | None = None
     clock: SitePath | None = None
+
+    @model_validator(mode="after")
+    def _require_servers_of_a_pair(self) -> Self:
+        if self.standby is not None and self.sources:
+            msg = "a pair with standby collects OPC UA servers only; give sources a collector of their own"
+            raise ValueError(msg)
+        return self
 
 
 def load_settings(path: Path) -> CollectorSettings:

@@ -32,8 +32,11 @@ from ingestion.collector.variants import MALFORMED
 from protocols.opcua_time import TICKS_PER_SECOND, to_ticks
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from ingestion.collector.sealing import Pairing
     from ingestion.collector.settings import CollectorSettings, ServerSettings
     from protocols.clock import Clock
 
@@ -51,19 +54,25 @@ class SystemCollector:
         settings: the collector's settings.
         sign_key: signs the segments.
         clock: plant time.
+        pairing: how a collector of a pair names its streams, and what the other one has committed.
 
     Raises:
         TagTableError, MarksError: the tag table or what was sealed before cannot be read.
     """
 
     def __init__(
-        self, server: ServerSettings, settings: CollectorSettings, sign_key: Ed25519PrivateKey, clock: Clock
+        self,
+        server: ServerSettings,
+        settings: CollectorSettings,
+        sign_key: Ed25519PrivateKey,
+        clock: Clock,
+        pairing: Pairing | None = None,
     ) -> None:
         self._server, self._settings, self._clock = server, settings, clock
         self._directory = settings.state_dir / server.system_id
         tags = load_tags(server.tags)
         self._status = Status(server.system_id, server.url)
-        self._sealer = Sealer(self._directory, server.system_id, sign_key, clock)
+        self._sealer = Sealer(self._directory, server.system_id, sign_key, clock, pairing)
         self._gaps = GapLog(self._sealer, clock, self._status)
         buffer = PointBuffer([tag.tag_id for tag in tags], self._sealer.marks("points"))
         self._may_read = asyncio.Event()
@@ -98,6 +107,30 @@ class SystemCollector:
         self._kept: Kept | None = None
         self._is_in_session = False
         self._collecting: Collecting | None = None
+
+    @property
+    def system_id(self) -> str:
+        """Which system."""
+        return self._server.system_id
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has a session and may read."""
+        return self._status.connected and self._may_read.is_set()
+
+    def note_takeover(self, since: datetime, detail: str) -> None:
+        """Tell the business zone that this collector goes on for the other one of its pair.
+
+        Args:
+            since: when the other one was last heard.
+            detail: which one takes over, and why.
+        """
+        now = to_ticks(self._clock.now())
+        self._gaps.tell(None, to_ticks(since), now, "collector_took_over", is_open=False, detail=detail)
+
+    def alarm(self, name: str, text: str | None) -> None:
+        """Raise an alarm for the operator, or take it back."""
+        self._status.alarm(name, text)
 
     async def run(self) -> None:
         """Collect until cancelled; then seal what is left."""

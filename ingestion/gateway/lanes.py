@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ingestion.gateway.sent_ledger import SentLedger
 from protocols.durable_files import write_durably
+from protocols.pair_streams import family_of
 from protocols.segments import STREAM_NAME, manifest_path, sequences
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class Lanes:
             (system_dir, stream) for system_dir in self._systems() for stream in streams_of(system_dir)
         ]
         # Alarms, tag tables and gaps are small and urgent: before any points.
-        self._streams.sort(key=lambda found: (found[1].endswith(_POINTS), found[1]))
-        self._urgent = sum(not stream.endswith(_POINTS) for _, stream in self._streams)
+        self._streams.sort(key=lambda found: (family_of(found[1]).endswith(_POINTS), found[1]))
+        self._urgent = sum(not family_of(stream).endswith(_POINTS) for _, stream in self._streams)
         for system_dir, stream in self._streams:
             self._pass_over(system_dir, stream)
         self._take_orders()

@@ -9,17 +9,26 @@ from ingestion.gateway.sender import Beats, Sender, Transport
 from protocols.keys import load_box_public_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingestion.collector.settings import CollectorSettings, GatewaySettings, UdpSettings
+    from protocols.heartbeat import PairBeat
 
 _MB = 1e6
 
 
-def open_sender(settings: CollectorSettings, sign_key: Ed25519PrivateKey) -> Sender | None:
+def open_sender(
+    settings: CollectorSettings, sign_key: Ed25519PrivateKey, pair: Callable[[], PairBeat] | None = None
+) -> Sender | None:
     """The sender of a collector, or None where it has no gateway.
+
+    Args:
+        settings: the collector's.
+        sign_key: signs heartbeats.
+        pair: what a collector of a pair says of itself and the other one.
 
     Raises:
         KeyFileError: the receiver's public key cannot be read.
@@ -34,7 +43,7 @@ def open_sender(settings: CollectorSettings, sign_key: Ed25519PrivateKey) -> Sen
         backlog_bytes_s=gateway.backlog_mb_s * _MB,
         # A certified gateway hands over what it took; only a bare link needs everything twice.
         repeat_bytes_s=gateway.repeat_share * gateway.udp.rate_mb_s * _MB if gateway.udp else 0.0,
-        beats=Beats(settings.collector_id, sign_key, gateway.heartbeat_s),
+        beats=Beats(settings.collector_id, sign_key, gateway.heartbeat_s, pair),
     )
 
 

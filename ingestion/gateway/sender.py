@@ -20,10 +20,12 @@ from protocols.heartbeat import MAX_WAITING_RANGES, Heartbeat, StreamSent, write
 from protocols.segments import manifest_path, sequences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from protocols.heartbeat import PairBeat
 
 __all__ = ["SENT_NAME", "Beats", "Sender", "Transport"]
 
@@ -60,9 +62,17 @@ class Beats:
         collector_id: who sends.
         sign_key: the control zone's gateway key.
         every_s: real seconds between two.
+        pair: what a collector of a pair says of itself and the other one.
     """
 
-    def __init__(self, collector_id: str, sign_key: Ed25519PrivateKey, every_s: float) -> None:
+    def __init__(
+        self,
+        collector_id: str,
+        sign_key: Ed25519PrivateKey,
+        every_s: float,
+        pair: Callable[[], PairBeat] | None = None,
+    ) -> None:
+        self._pair = pair
         self.collector_id = collector_id
         self._sign_key = sign_key
         self._every_s = every_s
@@ -82,6 +92,7 @@ class Beats:
             number=time.time_ns(),
             sent_at_real_utc=datetime.now(UTC).isoformat(),
             every_s=self._every_s,
+            pair=None if self._pair is None else self._pair(),
             backlog_segments=sum(len(sent.waiting) for sent in streams.values()),
             streams={
                 name: StreamSent(sent.began_at, sent.last, _bounded(sent.waiting.pairs()))
