@@ -1,8 +1,8 @@
 """Arrays of DataValues from their bytes to columns, without a Python object a value.
 
 Neighbours mostly share one layout (mask and scalar type), so a run of them is one NumPy record array. Where
-layouts alternate, it is found out where each run begins, and every layout is then gathered at once. Only what
-has no fixed size (strings, arrays, structures, …) is read value by value.
+layouts alternate, it is found out where each run begins, and the runs of every layout are then taken at once.
+Only what has no fixed size (strings, arrays, structures, …) is read value by value.
 
 The same reader serves a history page (DataValue) and a notification (MonitoredItemNotification: a client
 handle before each). Layout: OPC UA Part 6 §5.2.2.17, where picoseconds follow their timestamp.
@@ -11,6 +11,7 @@ handle before each). Layout: OPC UA Part 6 §5.2.2.17, where picoseconds follow 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ from ingestion.collector.variants import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     Records = np.ndarray[Any, np.dtype[Any]]
@@ -60,6 +63,15 @@ _FIELDS = (
 )
 
 
+@dataclass(frozen=True)
+class Array:
+    """Where an array of DataValues lies: its bytes, where its first value begins, and how many it claims."""
+
+    body: bytes
+    position: int
+    count: int
+
+
 def read_page(body: bytes, position: int, count: int, *, has_handles: bool) -> tuple[Handles, Page, int]:
     """Values that lie one after another.
 
@@ -76,13 +88,31 @@ def read_page(body: bytes, position: int, count: int, *, has_handles: bool) -> t
     Raises:
         ua.UaError: the bytes end before the count is reached, or a value cannot be read.
     """
+    return _read([Array(body, position, count)], has_handles=has_handles)
+
+
+def read_arrays(arrays: Sequence[Array], *, has_handles: bool) -> tuple[Handles, Page]:
+    """The values of several arrays, one array after another; what reading costs at all is paid once.
+
+    Raises:
+        ua.UaError: one of them cannot be read; read singly, each tells whether it is the one.
+    """
+    handles, page, _ = _read(arrays, has_handles=has_handles)
+    return handles, page
+
+
+def _read(arrays: Sequence[Array], *, has_handles: bool) -> tuple[Handles, Page, int]:
     lead = HANDLE_BYTES if has_handles else 0
-    if not 0 <= count <= (len(body) - position) // (lead + 1):
-        msg = f"{count} values cannot lie in the {len(body) - position} bytes to come"
-        raise ua.UaError(msg)
-    reading = _Reading(body, position, count, lead)
+    for array in arrays:
+        left = len(array.body) - array.position
+        if not 0 <= array.count <= left // (lead + 1):
+            msg = f"{array.count} values cannot lie in the {left} bytes to come"
+            raise ua.UaError(msg)
+    reading = _Reading(sum(array.count for array in arrays), lead)
     with refuse_malformed("array of DataValues"):
-        reading.read()
+        for array in arrays:
+            reading.locate(array)
+        reading.fill()
     return reading.handles, reading.page(), reading.position
 
 
@@ -131,11 +161,30 @@ def _read_value(data: BoundedBuffer) -> Any:
     return None if text is None else text.decode(errors="surrogateescape")
 
 
-class _Reading:
-    """One array being read: columns that fill up, and the place that is reached."""
+def _alike(body: bytes, place: int, size: int, looked: int, most: int) -> int:
+    """How many values from one on share its layout, its mask being at `place`."""
+    mask, kind = body[place : place + 1], body[place + 1 : place + 2]
+    while True:
+        stop = place + (looked - 1) * size + 1
+        masks = body[place:stop:size]
+        found = looked if masks == mask * looked else len(masks) - len(masks.lstrip(mask))
+        if mask[0] & HAS_VALUE:
+            kinds = body[place + 1 : place + 1 + (found - 1) * size + 1 : size]
+            found = found if kinds == kind * found else len(kinds) - len(kinds.lstrip(kind))
+        if found < looked or looked == most:
+            return found
+        looked = min(looked * _LOOK_FURTHER, most)
 
-    def __init__(self, body: bytes, position: int, count: int, lead: int) -> None:
-        self._body, self.position, self._count, self._lead = body, position, count, lead
+
+class _Reading:
+    """Arrays being read: where their runs lie, columns that fill up, and the place that is reached."""
+
+    def __init__(self, count: int, lead: int) -> None:
+        self._count, self._lead = count, lead
+        self.position = self._located = 0
+        self._runs: list[bytes] = []
+        self._counts: list[int] = []
+        self._layouts: list[int] = []
         self.handles = np.zeros(count, np.int64)
         self._ticks = np.full(count, NO_TICKS)
         self._numbers = np.zeros(count)
@@ -152,80 +201,50 @@ class _Reading:
         texts = [self._texts.get(index) for index in range(self._count)] if self._texts else None
         return Page(ticks, self._numbers, self._has_number, texts, self._statuses, self._server_ticks)
 
-    def read(self) -> None:
-        """Read all: find where runs of one layout begin, then take each layout's records at once."""
-        starts, counts, layouts = self._locate()
-        if self.position > len(self._body):
-            msg = f"the values end after {len(self._body)} bytes, before the last of {self._count}"
-            raise ua.UaError(msg)
-        if len(starts) == 1 and layouts[0] != _READ:
-            self._fill(slice(None), self._records(layouts[0], starts[0], counts[0]), layouts[0])
-        elif starts:
-            self._fill_runs(*(np.array(column, np.int64) for column in (starts, counts, layouts)))
+    def locate(self, array: Array) -> None:
+        """Find where runs of one layout begin in the next array; read what has no fixed size.
 
-    def _locate(self) -> tuple[list[int], list[int], list[int]]:
-        """By run: where it begins, its length and its layout; a value of no fixed size is read and marked."""
-        body, lead, sizes, position = self._body, self._lead, _sizes(self._lead), self.position
-        starts: list[int] = []
-        counts: list[int] = []
-        layouts: list[int] = []
-        index, count, before = 0, self._count, None
+        Raises:
+            ua.UaError: its bytes end before its values do.
+        """
+        body, position, lead, sizes = array.body, array.position, self._lead, _sizes(self._lead)
+        index, count, before = 0, array.count, None
         while index < count:
             mask = body[position + lead] & _MASK_BITS
             kind = body[position + lead + 1] if mask & HAS_VALUE else NULL
             size, layout, number = sizes[mask][kind], mask << 8 | kind, 1
-            starts.append(position)
+            start = position
             if not size:
                 layout = _READ
-                position = self._read_single(index, position)
+                position = self._read_single(self._located + index, body, position)
             elif layout == before or not index:
                 # Where neighbours differ, looking ahead would cost more than it saves.
-                number = self._alike(position + lead, size, min(count - index, _FIRST_LOOK), count - index)
-            layouts.append(layout)
-            counts.append(number)
-            position += number * size
+                look, most = min(count - index, _FIRST_LOOK), count - index
+                number = _alike(body, position + lead, size, look, most)
+            position = position + number * size if size else position
+            self._runs.append(body[start:position])
+            self._layouts.append(layout)
+            self._counts.append(number)
             index += number
             before = layout
+        if position > len(body):
+            msg = f"the values end after {len(body)} bytes, before the last of {count}"
+            raise ua.UaError(msg)
         self.position = position
-        return starts, counts, layouts
+        self._located += count
 
-    def _alike(self, place: int, size: int, looked: int, most: int) -> int:
-        """How many values from one on share its layout, its mask being at `place`."""
-        body = self._body
-        mask, kind = body[place : place + 1], body[place + 1 : place + 2]
-        while True:
-            stop = place + (looked - 1) * size + 1
-            masks = body[place:stop:size]
-            found = looked if masks == mask * looked else len(masks) - len(masks.lstrip(mask))
-            if mask[0] & HAS_VALUE:
-                kinds = body[place + 1 : place + 1 + (found - 1) * size + 1 : size]
-                found = found if kinds == kind * found else len(kinds) - len(kinds.lstrip(kind))
-            if found < looked or looked == most:
-                return found
-            looked = min(looked * _LOOK_FURTHER, most)
-
-    def _fill_runs(
-        self, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], layouts: npt.NDArray[np.int64]
-    ) -> None:
-        order = np.argsort(layouts, kind="stable")
-        begins = np.cumsum(counts) - counts
-        for group in np.split(order, np.flatnonzero(np.diff(layouts[order])) + 1):
-            layout = int(layouts[group[0]])
-            if layout == _READ:
+    def fill(self) -> None:
+        """Take each layout's records at once."""
+        kinds = set(self._layouts)
+        layouts = np.array(self._layouts) if len(kinds) > 1 else None
+        for layout in kinds - {_READ}:
+            record = _layout_record(layout, self._lead)
+            if layouts is None:
+                self._fill(slice(None), np.frombuffer(b"".join(self._runs), record), layout)
                 continue
-            lengths = counts[group]
-            within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-            size = _layout_record(layout, self._lead).itemsize
-            places = np.repeat(starts[group], lengths) + within * size
-            where = np.repeat(begins[group], lengths) + within
-            self._fill(where, self._records(layout)[places], layout)
-
-    def _records(self, layout: int, start: int = 0, count: int | None = None) -> Records:
-        """A layout's records: `count` one after another, or one that begins at every byte there is."""
-        record = _layout_record(layout, self._lead)
-        if count is not None:
-            return np.frombuffer(self._body, record, count, start)
-        return np.ndarray((len(self._body) - record.itemsize + 1,), record, self._body, 0, (1,))
+            runs = [run for run, found in zip(self._runs, self._layouts, strict=True) if found == layout]
+            where = np.flatnonzero(np.repeat(layouts == layout, self._counts))
+            self._fill(where, np.frombuffer(b"".join(runs), record), layout)
 
     def _fill(self, where: Any, records: Records, layout: int) -> None:
         names, kind = records.dtype.names or (), layout & 0xFF
@@ -250,9 +269,9 @@ class _Reading:
         for index in wide.tolist():
             self._texts[int(indices[index])] = str(int(values[index]))
 
-    def _read_single(self, index: int, position: int) -> int:
+    def _read_single(self, index: int, body: bytes, position: int) -> int:
         """Read a value of no fixed size; the position after it."""
-        data = BoundedBuffer(self._body, position)
+        data = BoundedBuffer(body, position)
         if self._lead:
             self.handles[index] = int.from_bytes(data.read(self._lead), "little")
         mask = data.read(1)[0]
@@ -266,4 +285,4 @@ class _Reading:
         self._statuses[index] = rest.get("status", 0)
         self._ticks[index] = rest.get("source", NO_TICKS)
         self._server_ticks[index] = rest.get("server", NO_TICKS)
-        return len(self._body) - len(data)
+        return len(body) - len(data)

@@ -47,6 +47,17 @@ class Page:
             return self
         return self.pick(chosen)
 
+    def part(self, start: int, end: int) -> Page:
+        """The values from `start` and before `end`, in the same memory."""
+        return Page(
+            self.ticks[start:end],
+            self.numbers[start:end],
+            self.has_number[start:end],
+            None if self.texts is None else self.texts[start:end],
+            self.statuses[start:end],
+            self.server_ticks[start:end],
+        )
+
     def pick(self, indices: npt.NDArray[np.int64]) -> Page:
         """The values at `indices`, in that order."""
         return Page(

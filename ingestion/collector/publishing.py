@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from asyncua import ua
 
-from ingestion.collector.notifications import read_publish_answer, read_republish_answer
+from ingestion.collector.notifications import read_publish_answers, read_republish_answer
+from ingestion.collector.publish_requests import PublishRequests
 from ingestion.collector.requests import ask
 from ingestion.collector.sequences import EARLY_LIMIT, distance, following
 from ingestion.collector.session import SessionLostError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from asyncua import Client
 
     from ingestion.collector.notifications import NotificationMessage, PublishAnswer
+    from ingestion.collector.publish_requests import Answered
     from ingestion.collector.subscription_flow import Counts, SubscriptionFlow, Taken
 
 # A request that fails at once is not repeated at once.
@@ -69,7 +71,7 @@ class Publishing:
     ) -> None:
         self._client = client
         self._taken = taken
-        self._requests = requests
+        self._requests = PublishRequests(client, requests)
         self._reorder_wait_s = reorder_wait_s
         self._counts = counts
         self._flows: dict[int, SubscriptionFlow] = {}
@@ -104,6 +106,7 @@ class Publishing:
         for flow in self._flows.values():
             flow.heard_at = time.monotonic()
         self._may_read.set()
+        self._requests.wake()
 
     async def run(self) -> None:
         """Publish until something ends it.
@@ -113,8 +116,7 @@ class Publishing:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for number in range(self._requests):
-                    group.create_task(self._ask_on(is_last=number == 0))
+                group.create_task(self._publish())
                 group.create_task(self._watch())
                 group.create_task(self._raise_failure())
         finally:
@@ -123,38 +125,49 @@ class Publishing:
                     flow.repair.cancel()
                     flow.repair = None
 
-    async def _ask_on(self, *, is_last: bool) -> None:
+    async def _publish(self) -> None:
         await self._begun.wait()
         while True:
-            await self._may_read.wait()
-            try:
-                answer = await self._ask()
-            except ua.UaStatusCodeError as error:
-                if error.code == ua.StatusCodes.BadTooManyPublishRequests and not is_last:
-                    return  # the server takes fewer at a time
-                _raise_if_gone(error)
-                await asyncio.sleep(FAULT_PAUSE_S)
-            except ua.UaError as error:
-                # Its number is unknown, so the next message or keep-alive shows that it is missing.
-                self._counts.malformed += 1
-                _log.info("answer to Publish: %s", error)
-                await asyncio.sleep(MALFORMED_PAUSE_S)
-            else:
-                self._handle(answer)
+            if self._may_read.is_set():
+                self._requests.ask(self._acknowledgements)
+            self._take(await self._requests.answers())
 
-    async def _ask(self) -> PublishAnswer:
-        request = ua.PublishRequest()
-        sent = self._acknowledgements()
-        request.Parameters.SubscriptionAcknowledgements = [
-            ua.SubscriptionAcknowledgement(SubscriptionId=subscription, SequenceNumber=number)
-            for subscription, number in sent
+    def _take(self, answered: list[Answered]) -> None:
+        """Hand on what came, then look at what failed: that may end the session."""
+        arrived = [
+            (answer.content, answer) for answer in answered if not isinstance(answer.content, BaseException)
         ]
-        try:
-            data = await ask(self._client, request, "Publish", 0)
-        except ua.UaStatusCodeError:
-            self._acknowledge.extendleft(reversed(sent))
-            raise
-        return read_publish_answer(data)
+        failed = [
+            (answer.content, answer) for answer in answered if isinstance(answer.content, BaseException)
+        ]
+        read = read_publish_answers([content for content, _ in arrived])
+        for found, (_, answer) in zip(read, arrived, strict=True):
+            if isinstance(found, ua.UaError):
+                failed.append((found, answer))
+            else:
+                self._handle(found)
+        for flow in self._flows.values():
+            self._flush(flow)
+        for error, answer in failed:
+            self._bear(error, answer)
+
+    def _bear(self, error: BaseException, answer: Answered) -> None:
+        """A request that failed: ask again, after a while."""
+        if isinstance(error, ua.UaStatusCodeError):
+            self._acknowledge.extendleft(reversed(answer.acknowledgements))
+            if error.code == ua.StatusCodes.BadTooManyPublishRequests and self._requests.most > 1:
+                self._requests.most -= 1  # the server takes fewer at a time
+                return
+            _raise_if_gone(error)
+            self._requests.rest(FAULT_PAUSE_S)
+        elif isinstance(error, ua.UaError):
+            # Its number is unknown, so the next message or keep-alive shows that it is missing.
+            self._counts.malformed += 1
+            _log.info("answer to Publish: %s", error)
+            self._requests.rest(MALFORMED_PAUSE_S)
+        else:
+            msg = "Publish: the connection is closed"
+            raise ConnectionError(msg) from error
 
     def _acknowledgements(self) -> list[tuple[int, int]]:
         sealed = self._taken.sealed()
@@ -198,13 +211,22 @@ class Publishing:
     def _hand_on(self, flow: SubscriptionFlow, messages: list[NotificationMessage]) -> None:
         if messages:
             self._tell_given_up(flow)
+        flow.ready += messages
+
+    def _flush(self, flow: SubscriptionFlow) -> None:
+        """Give the subscriber what is in order, all at once."""
+        messages, flow.ready = flow.ready, []
+        if not messages:
+            return
+        flow.subscriber.take(messages)
+        taken = self._taken.taken()
         for message in messages:
-            flow.subscriber.take(message)
-            flow.unsealed.append((message.sequence, self._taken.taken()))
+            flow.unsealed.append((message.sequence, taken))
             if message.status_change is not None and message.status_change & 0x8000_0000:
                 flow.ended = f"the server ended the subscription: 0x{message.status_change:08X}"
 
     def _tell_loss(self, flow: SubscriptionFlow, reason: str) -> None:
+        self._flush(flow)
         self._counts.lost += 1
         _log.warning("subscription %d: %s", flow.subscription_id, reason)
         flow.subscriber.lose(f"subscription {flow.subscription_id}: {reason}")
@@ -231,6 +253,7 @@ class Publishing:
             elif number == flow.order.expected:  # it may have come while it was asked for
                 flow.given_up.append(number)
                 self._hand_on(flow, flow.order.skip(number))
+            self._flush(flow)
         self._tell_given_up(flow)
 
     def _tell_given_up(self, flow: SubscriptionFlow) -> None:

@@ -10,6 +10,7 @@ from ingestion.collector.sequences import SequenceOrder
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from ingestion.collector.notifications import NotificationMessage
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class Subscriber(Protocol):
     """Whom a subscription's messages are for."""
 
-    def take(self, message: NotificationMessage) -> None:
-        """A message that holds something, in order."""
+    def take(self, messages: Sequence[NotificationMessage]) -> None:
+        """Messages that hold something, in order."""
 
     def lose(self, reason: str) -> None:
         """Messages before the next one that is taken are gone for good."""
@@ -50,6 +51,7 @@ class SubscriptionFlow:
         self.unsealed: deque[tuple[int, tuple[int, ...]]] = (
             deque()
         )  # sequence number, what must be sealed for it
+        self.ready: list[NotificationMessage] = []  # in order, and not handed on yet
         self.repair: asyncio.Task[None] | None = None
         self.ended: str | None = None
         self.given_up: list[int] = []  # lost for good, and not told yet
