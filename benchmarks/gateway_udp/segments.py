@@ -1,22 +1,15 @@
-"""Segments to send: signed as the collector signs them, with payloads that do not compress."""
+"""Segments to send, with payloads that do not compress, and whether they arrived as they were."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.points import schema_version
-from protocols.segment_manifest import FORMAT_VERSION, Manifest
-from protocols.segments import manifest_path
+from tests.fakes.opaque_segments import seal_bytes
 
 SYSTEM, STREAMS = "bench", ("bench.points", "bench.alarms")
-AT = "2026-11-16T00:00:00.000000Z"
 
 
 def seal_random(
@@ -24,26 +17,7 @@ def seal_random(
 ) -> None:
     """Write one segment whose payload is `size` random bytes (it is moved, never decoded)."""
     payload = np.random.default_rng([seed, sequence, len(stream)]).bytes(size)
-    kind = stream.rpartition(".")[2]
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        stream=stream,
-        sequence=sequence,
-        kind=kind,
-        rows=0,
-        first_source_at_utc=None,
-        last_source_at_utc=None,
-        schema_version=schema_version(kind),
-        sha256=hashlib.sha256(payload).hexdigest(),
-        sealed_at_utc=AT,
-        marks={},
-    )
-    signature = base64.b64encode(key.sign(manifest.signed_bytes())).decode()
-    fields = {**asdict(manifest), "signature": signature}
-    path = manifest_path(system_dir, stream, sequence)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".parquet").write_bytes(payload)
-    path.write_bytes(json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    seal_bytes(system_dir, stream, sequence, payload, key)
 
 
 def same_files(sent: Path, received: Path) -> tuple[int, set[str], set[str]]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,8 +12,7 @@ from ingestion.gateway.inbox import Inbox
 from ingestion.gateway.sender import Beats, Sender
 from ingestion.gateway.udp_link import UdpLink, UdpTarget
 from ingestion.gateway.udp_receiver import UdpReceiver
-from protocols.segment_manifest import FORMAT_VERSION, SCHEMA_VERSION, Manifest
-from protocols.segments import manifest_path
+from tests.fakes.opaque_segments import seal_bytes
 
 SYSTEM, STREAM, COLLECTOR = "plant", "plant.points", "plant_collector"
 
@@ -123,28 +118,3 @@ class Ends:
     def missing(self) -> dict[str, list[tuple[int, int]]]:
         """What the receiver says is missing."""
         return {name: ranges.pairs() for name, ranges in self.receiver.links[COLLECTOR].missing().items()}
-
-
-def seal_bytes(system_dir: Path, stream: str, number: int, payload: bytes, key: Ed25519PrivateKey) -> Path:
-    """A signed segment with any payload: it is moved, never decoded."""
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        stream=stream,
-        sequence=number,
-        kind=stream.rpartition(".")[2],
-        rows=0,
-        first_source_at_utc=None,
-        last_source_at_utc=None,
-        schema_version=SCHEMA_VERSION,
-        sha256=hashlib.sha256(payload).hexdigest(),
-        sealed_at_utc="2026-11-16T00:00:00.000000Z",
-        marks={},
-    )
-    signature = base64.b64encode(key.sign(manifest.signed_bytes())).decode()
-    path = manifest_path(system_dir, stream, number)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".parquet").write_bytes(payload)
-    signed = {**asdict(manifest), "signature": signature}
-    text = json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    path.write_text(text, encoding="utf-8")
-    return path

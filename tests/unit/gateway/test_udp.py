@@ -18,7 +18,8 @@ from ingestion.gateway.sender import Sender
 from protocols.gateway_blocks import Fragment, write_fragment
 from protocols.gateway_datagrams import INDEX, PREFIX, SYMBOL, BlockIndex, prefix, write_index
 from protocols.heartbeat import read_heartbeat
-from tests.fakes.gateway_ends import COLLECTOR, STREAM, SYSTEM, Ends, seal_bytes
+from tests.fakes.gateway_ends import COLLECTOR, STREAM, SYSTEM, Ends
+from tests.fakes.opaque_segments import seal_bytes
 
 SEEDS = range(6)
 
