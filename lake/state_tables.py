@@ -68,6 +68,10 @@ gateway_links = Table(
     Column("missing_json", Text),  # {stream: [[from, to]]}
     Column("bytes_received", BigInteger),
     Column("datagrams_refused", BigInteger),
+    Column("pair_role", String),  # main | spare, of a collector of a pair
+    Column("pair_state", String),  # active | waiting
+    Column("pair_epoch", BigInteger),  # of its last activation
+    Column("pair_hears_peer", Integer),  # 1 while it hears the other one
 )
 
 latest_values = Table(

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from ingestion.gateway.pair_links import pair_columns, refresh_pairs
 from lake.findings import Finding, close_absent, open_finding
 from lake.state import from_utc_text, insert_or_update, utc_text
 from lake.state_tables import gateway_links
 from protocols.heartbeat import StreamSent
+from protocols.number_ranges import NumberRanges
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
@@ -87,6 +89,7 @@ def note_heartbeat(connection: Connection, heartbeat: Heartbeat, *, arrived_at: 
         "lag_s": (arrived_at - heartbeat.sent_at).total_seconds(),
         "backlog_segments": heartbeat.backlog_segments,
         "sent_json": json.dumps(sent, sort_keys=True),
+        **pair_columns(heartbeat.pair),
     }
     insert_or_update(connection, gateway_links, row)
     return True
@@ -126,8 +129,15 @@ def announced(connection: Connection) -> dict[str, StreamSent]:
     found: dict[str, StreamSent] = {}
     for text in connection.execute(select(gateway_links.c.sent_json)).scalars():
         for name, (first, last, waiting) in json.loads(text or "{}").items():
-            found[name] = StreamSent(first, last, tuple((begin, end) for begin, end in waiting))
+            sent = StreamSent(first, last, tuple((begin, end) for begin, end in waiting))
+            # Of a pair both may send a stream: what its dead sealer had left, the other one sends.
+            found[name] = sent if name not in found else _joined(found[name], sent)
     return found
+
+
+def _joined(one: StreamSent, other: StreamSent) -> StreamSent:
+    waiting = NumberRanges([*one.waiting, *other.waiting])
+    return StreamSent(min(one.first, other.first), max(one.last, other.last), tuple(waiting.pairs()))
 
 
 def silence_findings(connection: Connection, now: datetime) -> list[Finding]:
@@ -142,7 +152,7 @@ def silence_findings(connection: Connection, now: datetime) -> list[Finding]:
 
 
 def refresh_silence(connection: Connection, *, now: datetime, real_now: datetime) -> None:
-    """Open and close the findings of silent links.
+    """Open and close the findings of silent links, and of pairs that are none.
 
     Args:
         connection: a write transaction.
@@ -151,6 +161,8 @@ def refresh_silence(connection: Connection, *, now: datetime, real_now: datetime
     """
     keys = [open_finding(connection, finding, now=now) for finding in silence_findings(connection, real_now)]
     close_absent(connection, SILENT, keys, now=now)
+    heard = [link.row for link in links(connection) if link.silent_for(real_now) is None]
+    refresh_pairs(connection, heard, now=now)
 
 
 def _silence(link: Link, age: timedelta) -> Finding:

@@ -123,6 +123,22 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
         raise typer.Exit(ExitCode.PROBLEMS)
 
 
+@app.command(name="hand-over")
+def hand_over(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Let the other collector of the pair go on; this one seals, gives it everything and stands by.
+
+    把采集移交给另一台采集器：本机封存并交出全部数据段后转为备用。在正在采集的一台上运行。
+    """
+    from ingestion.collector.standby.handing_over import hand_over as run
+
+    found = run(config)
+    if as_json:
+        print_json(found)
+        return
+    say(f"✓ 已移交，现由 {found['peer']['collector_id']} 采集，本机备用")
+    say(f"  handed over: {found['peer']['collector_id']} collects, this one stands by")
+
+
 class _Progress:
     """Shows on standard error how far a look has come, so that standard output stays the answer."""
 

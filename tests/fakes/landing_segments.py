@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from protocols.pair_streams import family_of
 from protocols.points import ALARMS, POINTS, SCHEMAS, TAGS
 from protocols.segments import read_manifest, write_segment
 
@@ -94,13 +95,13 @@ def tag_table(units: dict[str, tuple[str, str | None, float, float]], at: dateti
 
 def seal(inbox: Path, stream: str, sequence: int, rows: pa.Table) -> Path:
     """Put a sealed segment into a folder of streams, as the gateway would."""
-    kind = stream.rpartition(".")[2]
+    kind = family_of(stream).rpartition(".")[2]
     return write_segment(inbox, stream, sequence, rows, kind, {}, KEY, START)
 
 
 def seal_older(inbox: Path, stream: str, sequence: int, rows: pa.Table) -> Path:
     """A segment in the first version of its columns, as a collector sealed it before it was upgraded."""
-    kind = stream.rpartition(".")[2]
+    kind = family_of(stream).rpartition(".")[2]
     path = seal(inbox, stream, sequence, SCHEMAS[kind].empty_table())
     payload = path.with_suffix(".parquet")
     pq.write_table(rows, payload, compression="zstd", store_schema=False)
