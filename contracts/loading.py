@@ -49,6 +49,13 @@ def load_contract(path: Path) -> Contract:
     return contract
 
 
+def read_as_it_is(path: Path) -> Contract | None:
+    """The contract of one file for comparison, though it may break rules that came after it."""
+    document, _ = read_document(path)
+    odcs = parse(document)[0] if document is not None else None
+    return _interpret(odcs, FaultList(document)) if document is not None and odcs is not None else None
+
+
 def load_contracts(root: Path) -> tuple[Contract, ...]:
     """Every contract below `root` (files `*.odcs.yaml` at any depth), ordered by system and table.
 

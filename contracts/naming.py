@@ -1,7 +1,7 @@
 """What a column's name and labels must show by themselves: unit, kind of time, truth value, code list.
 
-Rules of the house: units stand in the name, instants end in `_at_utc`, and every label exists in Chinese and in
-English, so that a reader of the table alone is never left to guess.
+Rules of the house: units stand in the name, instants end in `_at_utc`, and every label exists in Chinese
+and in English, so that a reader of the table alone is never left to guess.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def vocabulary_faults(column: Column) -> Iterator[str]:
     """One sentence for each unit or code type that is in no list, and for a unit missing from the name."""
     if column.code_type is not None and column.code_type not in code_types():
         known = ", ".join(code_types())
-        yield f"{column.name}: unknown codeType {column.code_type!r}; expected one of {known} (code_types.csv)"
+        yield f"{column.name}: unknown codeType {column.code_type!r}; code_types.csv has {known}"
     if column.unit is None:
         return
     unit = units().get(column.unit)
     if unit is None:
         alike = [name for name in units() if name.lower() == column.unit.lower()]
         meant = f"; did you mean {alike[0]!r}?" if alike else ""
-        yield f"{column.name}: unknown unit {column.unit!r}{meant} (units.csv in contracts/lists names them all)"
+        yield f"{column.name}: unknown unit {column.unit!r}{meant} (contracts/lists/units.csv has all)"
     elif not column.name.endswith(unit.suffix):
         yield f"column {column.name!r} is in {column.unit}; end its name in {unit.suffix}"

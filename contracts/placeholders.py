@@ -1,4 +1,4 @@
-"""Words that `chemlink contract new` leaves for a person to replace; until then each is a fault with its line."""
+"""Words that `chemlink contract new` leaves for a person to replace; till then each is a fault."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ def standard_faults(document: Document) -> list[Fault]:
 def parse(document: Document) -> tuple[OpenDataContractStandard | None, list[Fault]]:
     """The document as the standard's own model, and the faults of it.
 
-    A faulty document is parsed without what is wrong, so that our own rules can be tried on the rest; only what
-    cannot be read even so is None.
+    A faulty document is parsed without what is wrong, so that our own rules can be tried on the rest; None
+    is what cannot be read even so.
     """
     try:
         return OpenDataContractStandard(**document.content), []

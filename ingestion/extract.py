@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contracts.arrow import raw_schema
 from ingestion.connectors.register import extract_register
 from ingestion.connectors.workbook import extract_workbooks
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import PermanentError
 from ingestion.registry import SystemKind, SystemSpec
 from ingestion.sql_extract import extract_sql
+from lake.evolution import bring_up_to
 from lake.leases import hold_lease
 
 __all__ = ["ExtractContext", "ExtractReport", "Outcome", "extract_table"]
@@ -36,6 +38,9 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
     shared = system.kind is SystemKind.WORKBOOK
     name = f"extract.{system.system_id if shared else contract.contract_id}"
     with hold_lease(context.lake.leases, name):
+        # Before anything is compared with stored rows: a wider type must not make every row look changed.
+        for one in system.tables if shared else (contract,):
+            bring_up_to(context.lake.table("raw", one.name), raw_schema(one))
         if system.kind is SystemKind.WORKBOOK:
             return extract_workbooks(system, table, context)
         if system.kind is SystemKind.REGISTER:

@@ -24,6 +24,7 @@ from lake.comparison import same_rows
 from lake.datasets import dataset_of
 from lake.encodings import DEFAULT, Storage, writer_properties
 from lake.errors import ConflictError, LakeError, PartitionError
+from lake.evolution import evolve
 from lake.partitions import partition_predicate, refuse_rows_outside
 from lake.schemas import conform
 from lake.table_creation import is_table, open_or_create, schema_mode_for
@@ -107,7 +108,7 @@ def append(
         app_transactions=[Transaction(app_id, version)],
     )
     for attempt in range(1, _APPEND_ATTEMPTS + 1):
-        delta = open_or_create(path, schema, partition_by, storage)
+        delta = evolve(open_or_create(path, schema, partition_by, storage), schema, storage)
         committed = delta.transaction_version(app_id)
         if committed is not None and version <= committed:
             return AppendReport(delta.version(), rows=0, was_repeat=True)

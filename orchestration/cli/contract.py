@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestration.cli.exits import ExitCode
-from orchestration.cli.options import SiteOption
-from orchestration.cli.output import fail, say, writing
+from orchestration.cli.options import JsonOption, SiteOption
+from orchestration.cli.output import fail, print_json, say, writing
+
+if TYPE_CHECKING:
+    from orchestration.contract_diff import ContractDiff
 
 app = typer.Typer(help="Contracts and what is made from them 数据合同.", no_args_is_help=True)
 docs_app = typer.Typer(help="Generated pages 自动生成的文档.", no_args_is_help=True)
@@ -24,20 +27,74 @@ def docs_group() -> None:
 
 
 @app.command()
-def check() -> None:
-    """Read every contract of the product; name every fault with its line.
+def check(
+    path: Annotated[
+        Path | None, typer.Argument(help="A contract, a system's folder, or a folder of systems 合同或目录.")
+    ] = None,
+    site: SiteOption = None,
+) -> None:
+    """Name every fault of the contracts at once, with file and line: the product's and the site's own.
 
-    检查全部数据合同，逐条指出错误所在行。
+    检查全部数据合同（产品自带及本站点），一次列出每处错误的文件与行号。
     """
-    from contracts.errors import ContractError
-    from contracts.loading import load_contracts
-    from ingestion.registry import PRODUCT_SYSTEMS
+    from orchestration.contract_check import check_contracts
 
-    try:
-        found = load_contracts(PRODUCT_SYSTEMS)
-    except ContractError as error:
-        fail(str(error), ExitCode.PROBLEMS)
-    say(f"{len(found)} contracts are sound 份合同无误")
+    report = check_contracts(path, _site_if_any(site))
+    if report.faults:
+        listed = "\n".join(f"  {fault}" for fault in report.faults)
+        fail(f"{len(report.faults)} faults 处错误:\n{listed}", ExitCode.PROBLEMS)
+    say(f"{report.contracts} contracts are sound 份合同无误")
+
+
+@app.command()
+def diff(
+    old: Annotated[
+        str, typer.Argument(help="File, folder, git revision, 'released' or 'lake' 文件、目录、版本.")
+    ],
+    new: Annotated[
+        str | None, typer.Argument(help="File, folder or git revision; default: as they are now 默认为当前.")
+    ] = None,
+    site: SiteOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Name what changed in the contracts, how much it matters, and which version that demands.
+
+    比较合同的两个状态：逐条列出变更、兼容性等级与所要求的版本号。不兼容或版本号不足时退出码为 3。
+    """
+    from orchestration.contract_diff import LAKE, diff_contracts
+    from orchestration.settings import load_settings
+
+    site_dir = _site_if_any(site)
+    lake = load_settings(site_dir).lake if old == LAKE and site_dir else None
+    found = diff_contracts(old, new, site_dir=site_dir, lake=lake)
+    if as_json:
+        print_json([_diff_as_json(item) for item in found])
+    else:
+        _say_diff(found)
+    if any(item.kind.name == "BREAKING" or not item.is_version_enough for item in found):
+        raise typer.Exit(ExitCode.PROBLEMS)
+
+
+@app.command()
+def release(site: SiteOption = None) -> None:
+    """Make the contracts as they are the released ones; from then on a change needs its version.
+
+    将当前合同登记为已发布版本，此后的变更必须相应提高版本号。
+    """
+    from contracts.released import write_released
+    from ingestion.registry import PRODUCT_SYSTEMS, discover_systems
+    from orchestration.contract_check import check_contracts
+
+    site_dir = _site_if_any(site)
+    report = check_contracts(None, site_dir)
+    if report.faults:
+        listed = "\n".join(f"  {fault}" for fault in report.faults)
+        fail(f"nothing released; correct first 未发布，请先改正:\n{listed}", ExitCode.PROBLEMS)
+    roots = [PRODUCT_SYSTEMS, *([site_dir / "systems"] if site_dir else [])]
+    written = write_released(table for system in discover_systems(*roots) for table in system.tables)
+    for path in written:
+        say(str(path))
+    say(f"{report.contracts} contracts released 份合同已发布, {len(written)} files changed 个文件更新")
 
 
 @app.command()
@@ -90,3 +147,49 @@ def build_docs(
     stale = stale_pages()
     if stale:
         fail("stale 已过期: " + ", ".join(map(str, stale)) + "; run `chemlink docs build`", ExitCode.PROBLEMS)
+
+
+def _site_if_any(site: Path | None) -> Path | None:
+    """The site meant, or None: contracts of the product need no site."""
+    from orchestration.settings import find_site
+    from orchestration.site import SettingsError
+
+    if site is not None:
+        return find_site(site)
+    try:
+        return find_site(None)
+    except SettingsError:
+        return None
+
+
+def _say_diff(found: list[ContractDiff]) -> None:
+    for item in found:
+        versions = f"{item.version_before or '—'} → {item.version or '—'}"
+        wanted = "" if item.is_version_enough else f"; make it 应为 {item.demanded}"
+        say(f"{item.contract_id}: {item.kind.label}, {versions}{wanted}")
+        for where, change in item.changes:
+            say(f"  {where}: {change}")
+    say(f"{len(found)} contracts differ 份合同有变化")
+
+
+def _diff_as_json(item: ContractDiff) -> dict[str, Any]:
+    changes = [
+        {
+            "class": change.kind.name.lower(),
+            "column": change.column,
+            "aspect": change.aspect,
+            "before": change.before,
+            "after": change.after,
+            "where": where,
+        }
+        for where, change in item.changes
+    ]
+    return {
+        "contract_id": item.contract_id,
+        "class": item.kind.name.lower(),
+        "version_before": item.version_before,
+        "version": item.version,
+        "demanded": item.demanded,
+        "is_version_enough": item.is_version_enough,
+        "changes": changes,
+    }

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from contracts.arrow import source_schema
+from contracts.consistency import dangling_references
 from contracts.dbt_sources import render_sources
 from contracts.model import Contract, ExtractMode
+from contracts.released import version_faults
 from ingestion.registry import PRODUCT_SYSTEMS, SystemKind, discover_systems, load_registry
 from protocols.points import SCHEMAS
 
@@ -37,7 +39,13 @@ def test_every_system_folder_is_whole(system) -> None:
     text = (system.folder / "quirks.md").read_text(encoding="utf-8")
     assert system.system_id in text.splitlines()[0]
     assert len(text.splitlines()) > 2, "quirks.md says nothing"
-    known = {"system.yml", "quirks.md", "forms.yml", *(f"{c.table}.odcs.yaml" for c in system.tables)}
+    known = {
+        "system.yml",
+        "quirks.md",
+        "forms.yml",
+        "released.json",
+        *(f"{c.table}.odcs.yaml" for c in system.tables),
+    }
     assert {path.name for path in system.folder.iterdir()} <= known, "files are named after their table"
 
 
@@ -47,6 +55,15 @@ def test_every_table_has_owner_cadence_retention_and_clause(contract: Contract) 
     assert contract.cadence_s > 0
     assert contract.retention_days >= 180, "audit needs six months at least"
     assert contract.clauses, "name the clause of DB32/T 4765-2024 the data serve"
+
+
+def test_no_released_contract_changed_without_its_version() -> None:
+    faults = version_faults(CONTRACTS)
+    assert not faults, "\n".join(map(str, faults))
+
+
+def test_every_reference_leads_to_a_column() -> None:
+    assert dangling_references(CONTRACTS, CONTRACTS) == []
 
 
 def test_cited_clauses_are_written_alike() -> None:
