@@ -2,3 +2,8 @@
 {% macro stream_systems() %}
     {{ return(['opcua_environment', 'opcua_production', 'iot_main', 'instruments_main']) }}
 {% endmacro %}
+
+{# Those of them that send alarms. #}
+{% macro alarm_systems() %}
+    {{ return(['opcua_environment', 'opcua_production']) }}
+{% endmacro %}

@@ -88,8 +88,68 @@ def tell_events(lake: DbtLake) -> None:
         lake.append_stream("raw_iot_main__events", rows, at_column="event_at_utc", ingested_at=AT)
 
 
+def alarm(number: int, second: int, condition: str, **states: Any) -> Row:
+    at = AT + timedelta(seconds=second)
+    return {
+        "event_id": f"{number:04x}",
+        "condition_id": condition,
+        "event_type": "ExclusiveLevelAlarmType",
+        "source_name": condition,
+        "severity": 500,
+        "is_active": True,
+        "is_acknowledged": False,
+        "is_retained": True,
+        "told_by": "notification",
+        "event_at_utc": at,
+        "event_at_100ns": 0,
+        "arrived_at_utc": at,
+        **states,
+    }
+
+
+def tell_alarms(lake: DbtLake) -> None:
+    """A whole life, one whose end only a refresh told, one that chatters, one of an older collector."""
+    over = {"is_active": False, "is_retained": False}
+    rows = [
+        alarm(1, 0, "A", limit_state="High", is_confirmed=False),
+        alarm(
+            2,
+            30,
+            "A",
+            is_acknowledged=True,
+            is_confirmed=False,
+            client_user_id="li",
+            comment="去看 / looking",
+        ),
+        alarm(3, 60, "A", is_acknowledged=True, is_confirmed=False, shelving_state="TimedShelved"),
+        alarm(4, 660, "A", is_acknowledged=True, is_confirmed=False, shelving_state="Unshelved"),
+        alarm(5, 700, "A", is_active=False, is_acknowledged=True, is_confirmed=False),
+        alarm(6, 900, "A", **over, is_acknowledged=True, is_confirmed=True, client_user_id="wang"),
+        alarm(7, 0, "B"),
+        alarm(8, 5000, "B", **over, is_acknowledged=None, told_by="absence"),
+        alarm(9, 5000, "C", told_by="refresh", active_changed_at_utc=AT + timedelta(seconds=4000)),
+        alarm(10, 5000, "C", branch_id="i=7", is_active=False),
+        alarm(11, 5100, "C", branch_id="i=7", **over, is_acknowledged=True, client_user_id="li"),
+    ]
+    for turn in range(3):
+        rows += [
+            alarm(20 + 2 * turn, 100 + 20 * turn, "D", is_suppressed=turn == 0, severity=900),
+            alarm(21 + 2 * turn, 110 + 20 * turn, "D", **over, is_acknowledged=True, severity=900),
+        ]
+    older = {"is_retained": None, "told_by": None}
+    rows += [
+        alarm(30, 0, "E", **older),
+        alarm(31, 10, "E", **older, is_acknowledged=True),
+        alarm(32, 20, "E", **older | {"is_active": False}, is_acknowledged=True),
+        alarm(33, 20, "(plain)", condition_id=None, is_active=None, is_acknowledged=None, is_retained=None),
+    ]
+    for told in (rows, rows[:3]):  # a collector that lost its marks tells some once more
+        lake.append_stream("raw_opcua_production__alarms", told, at_column="event_at_utc", ingested_at=AT)
+
+
 def load(lake: DbtLake) -> None:
     tell_gaps(lake)
+    tell_alarms(lake)
     tell_events(lake)
     for table in ACQUISITION_REGISTERS:
         name = f"raw_site_register__{table}"
@@ -216,3 +276,69 @@ def test_what_a_camera_saw_is_linked_by_camera_and_time_and_no_execution_event(l
     assert row["video_link"].endswith("CAM-TANK01/20261116T120000")
     (step,) = lake.query("select system_id, event_type_code, area_id from marts.fct_execution_event")
     assert tuple(step.values()) == ("iot_main", "charging", "workshop")
+
+
+def occurrences(lake: DbtLake, condition: str) -> list[Row]:
+    sql = "select * from marts.fct_alarm_occurrence where condition_id = ? order by branch_id, raised_at_utc"
+    return lake.query(sql, condition)
+
+
+def test_an_alarm_is_one_life_from_raise_to_close_with_who_acted(lake: DbtLake) -> None:
+    (life,) = occurrences(lake, "A")
+    assert (life["raised_at_utc"], life["raised_date"]) == (AT, DAY)
+    assert (life["acknowledged_by"], life["acknowledged_after_s"]) == ("li", 30.0)
+    assert life["acknowledged_comment"] == "去看 / looking"
+    assert (life["confirmed_by"], life["confirmed_after_s"]) == ("wang", 900.0)
+    assert (life["active_s"], life["end_known_by_code"], life["is_active"]) == (700.0, "notification", False)
+    assert life["closed_at_utc"] == AT + timedelta(seconds=900)
+    assert (life["shelving_count"], life["shelved_s"], life["outermost_limit_state"]) == (1, 600.0, "High")
+    (shelf,) = lake.query("select * from marts.fct_alarm_suppression where suppression_code = 'shelved'")
+    assert (shelf["lasted_s"], shelf["is_alarm_hidden"]) == (600.0, True)
+
+
+def test_an_end_that_only_a_refresh_told_is_marked(lake: DbtLake) -> None:
+    (life,) = occurrences(lake, "B")
+    assert (life["is_active"], life["is_unacknowledged"], life["end_known_by_code"]) == (
+        False,
+        False,
+        "absence",
+    )
+    assert (life["acknowledged_at_utc"], life["cleared_at_utc"]) == (None, AT + timedelta(seconds=5000))
+
+
+def test_an_alarm_found_by_a_refresh_began_when_the_server_says_and_its_branch_has_a_life(
+    lake: DbtLake,
+) -> None:
+    present, branch = occurrences(lake, "C")
+    assert (present["raise_known_by_code"], present["is_active"]) == ("refresh", True)
+    assert present["raised_at_utc"] == AT + timedelta(seconds=4000)
+    assert (branch["branch_id"], branch["acknowledged_by"], branch["is_active"]) == ("i=7", "li", False)
+
+
+def test_alarms_that_an_older_collector_told_have_a_life_too(lake: DbtLake) -> None:
+    (life,) = occurrences(lake, "E")
+    assert (life["acknowledged_after_s"], life["active_s"], life["is_unacknowledged"]) == (10.0, 20.0, False)
+    assert occurrences(lake, "(plain)") == []
+
+
+def test_a_day_counts_what_was_raised_stands_chatters_and_was_kept_from_the_operator(lake: DbtLake) -> None:
+    assert [life["is_chattering"] for life in occurrences(lake, "D")] == [False, False, True]
+    (day,) = lake.query("select * from marts.fct_alarm_day")
+    expected = {
+        "plant_date": DAY,
+        "raised_count": 7,
+        "annunciated_count": 6,
+        "raised_high_count": 3,
+        "raised_medium_count": 4,
+        "raised_low_count": 0,
+        "peak_ten_minute_count": 5,
+        "flood_ten_minute_count": 0,
+        "chattering_count": 1,
+        "standing_count": 1,
+        "stale_count": 0,
+        "shelved_count": 1,
+        "suppressed_count": 1,
+        "out_of_service_count": 0,
+        "end_unseen_count": 1,
+    }
+    assert {name: day[name] for name in expected} == expected
