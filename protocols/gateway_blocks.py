@@ -68,14 +68,14 @@ def read_records(content: bytes) -> Iterator[Fragment | HeartbeatRecord]:
     Raises:
         BlockContentError: it is no such list.
     """
-    at = 0
+    at, view = 0, memoryview(content)  # so that a fragment is copied once
     while at < len(content):
         if at + _KIND.size > len(content):
             msg = f"reading a block: cut short at byte {at} of {len(content)}"
             raise BlockContentError(msg)
         kind, length = _KIND.unpack_from(content, at)
         at += _KIND.size
-        record = content[at : at + length]
+        record = view[at : at + length]
         if len(record) != length:
             msg = f"reading a block: a record of {length} bytes at {at} runs past the end {len(content)}"
             raise BlockContentError(msg)
@@ -83,19 +83,18 @@ def read_records(content: bytes) -> Iterator[Fragment | HeartbeatRecord]:
         if kind == _SEGMENT:
             yield _fragment(record)
         elif kind == _HEARTBEAT:
-            yield HeartbeatRecord(record)
+            yield HeartbeatRecord(bytes(record))
 
 
-def _fragment(record: bytes) -> Fragment:
+def _fragment(record: memoryview) -> Fragment:
     try:
         name_bytes, sequence, manifest_bytes, total_bytes, offset = _HEAD.unpack_from(record)
-        stream = record[_HEAD.size : _HEAD.size + name_bytes].decode("ascii")
+        stream = bytes(record[_HEAD.size : _HEAD.size + name_bytes]).decode("ascii")
     except (struct.error, UnicodeDecodeError) as error:
         msg = f"reading a fragment: {error}"
         raise BlockContentError(msg) from error
-    fragment = Fragment(
-        stream, sequence, manifest_bytes, total_bytes, offset, record[_HEAD.size + name_bytes :]
-    )
+    data = bytes(record[_HEAD.size + name_bytes :])
+    fragment = Fragment(stream, sequence, manifest_bytes, total_bytes, offset, data)
     is_sane = (
         STREAM_NAME.fullmatch(stream) is not None
         and 0 < sequence < 10**12

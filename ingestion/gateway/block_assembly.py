@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from protocols.fec import PACKET_ID_BYTES, decode, source_count
 from protocols.gateway_datagrams import DIGEST_BYTES, BlockIndex, packet_bytes, packet_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CANDIDATES = 2  # unvouched symbols kept of one number: a forged one must not keep the true one out
 
@@ -75,29 +79,35 @@ class BlockAssembly:
         self.touched_at = time.monotonic()
         count = len(index.digests) // DIGEST_BYTES
         for number in range(index.first, index.first + count):
-            for packet in self._unvouched.pop(number, ()):
-                self.add_packet(number, packet)
+            self.add_packets(self._unvouched.pop(number, ()))
         return True
 
-    def add_packet(self, number: int, packet: bytes | memoryview) -> bool:
-        """Take a numbered symbol; False when it is forged or foreign."""
-        if number in self._packets:
-            return True
-        if number >= self.index.symbols or len(packet) != self._packet_bytes:
-            return False
-        at = number * DIGEST_BYTES
-        expected = self._digests[at : at + DIGEST_BYTES]
-        if expected == packet_digest(packet):
-            self._packets[number] = bytes(packet)
-            self._source_arrived += number < self.source
+    def add_packets(self, packets: Sequence[bytes]) -> int:
+        """Take numbered symbols; how many of them are forged or foreign."""
+        refused, before = 0, len(self._packets)
+        for packet in packets:
+            number = int.from_bytes(packet[:PACKET_ID_BYTES], "big")
+            if number in self._packets:
+                continue
+            if number >= self.index.symbols or len(packet) != self._packet_bytes:
+                refused += 1
+                continue
+            expected = self._digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
+            if expected == packet_digest(packet):
+                self._packets[number] = packet
+                self._source_arrived += number < self.source
+            elif any(expected):
+                refused += 1
+            else:
+                self._keep_unvouched(number, packet)
+        if len(self._packets) > before:
             self.touched_at = time.monotonic()
-            return True
-        if any(expected):
-            return False
+        return refused
+
+    def _keep_unvouched(self, number: int, packet: bytes) -> None:
         candidates = self._unvouched.setdefault(number, [])
         if len(candidates) < _CANDIDATES:
-            candidates.append(bytes(packet))
-        return True
+            candidates.append(packet)
 
     @property
     def may_be_whole(self) -> bool:
@@ -124,8 +134,3 @@ class BlockAssembly:
     def _checked(self, content: bytes | None) -> bytes | None:
         is_whole = content is not None and hashlib.sha256(content).digest() == self.index.sha256
         return content if is_whole else None
-
-
-def packet_number(packet: memoryview) -> int:
-    """The number of a symbol."""
-    return int.from_bytes(packet[:PACKET_ID_BYTES], "big")

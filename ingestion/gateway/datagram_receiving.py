@@ -1,4 +1,7 @@
-"""Takes datagrams from a UDP port in bursts: a system call brings up to 64 KiB of them (UDP_GRO, Linux 5.0).
+"""Takes datagrams from a UDP port in bursts, so that those of one block are looked at together.
+
+Where the card gathers them (UDP_GRO, Linux 5.0) a system call brings up to 64 KiB of them, elsewhere one;
+what waits is put side by side either way.
 
 The socket is only ever read. Nothing is sent on it, so nothing can go back.
 """
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 _SOL_UDP, _UDP_GRO = 17, 104
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO, _DROPS = 55, 8
-_BUFFER_BYTES = 65_536
+_LARGEST_CALL_BYTES = 65_536
+_BUFFER_BYTES = 4 * _LARGEST_CALL_BYTES
+_CALLS = 256  # without a look at whether it is time to end
 _SOCKET_BUFFER_BYTES = 64 * 1024 * 1024
 _NICENESS = -10
 
@@ -40,6 +45,7 @@ class DatagramReceiver:
         with contextlib.suppress(OSError):
             self._socket.setsockopt(_SOL_UDP, _UDP_GRO, 1)
         self._socket.bind(address)
+        self._socket.setblocking(False)
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
 
@@ -49,19 +55,35 @@ class DatagramReceiver:
         return int(self._socket.getsockname()[1])
 
     def receive(self, timeout_s: float) -> Iterator[tuple[memoryview, int, str]]:
-        """Bursts as (bytes, length of each datagram in them, sender) until none comes for `timeout_s`.
+        """Bursts as (bytes, length of each datagram in them but a shorter last one, sender).
 
-        The bytes are overwritten by the next burst.
+        It ends when none comes for `timeout_s`. The bytes are overwritten by the next burst; a burst is empty
+        where all that came was of another sender than is allowed.
         """
-        self._socket.settimeout(timeout_s)
-        while True:
+        while select.select([self._socket], [], [], timeout_s)[0]:
+            yield from self._gathered()
+
+    def _gathered(self) -> Iterator[tuple[memoryview, int, str]]:
+        """What waits, each burst of one length and one sender."""
+        end, size, sender = 0, 1, ""
+        for _ in range(_CALLS):
             try:
-                count, ancillary, _, address = self._socket.recvmsg_into([self._buffer], 64)
-            except TimeoutError:
-                return
+                count, ancillary, _, address = self._socket.recvmsg_into([self._view[end:]], 64)
+            except BlockingIOError:
+                break
             if not count or (self._sender_host is not None and address[0] != self._sender_host):
                 continue
-            yield self._view[:count], _segment_bytes(ancillary) or count, address[0]
+            length = _segment_bytes(ancillary) or count
+            if end and (length != size or address[0] != sender):
+                yield self._view[:end], size, sender
+                self._view[:count] = self._view[end : end + count]
+                end = 0
+            size, sender = length, address[0]
+            end += count
+            if end % size or end > _BUFFER_BYTES - _LARGEST_CALL_BYTES:
+                yield self._view[:end], size, sender
+                end = 0
+        yield self._view[:end], size, sender
 
     def has_waiting(self) -> bool:
         """Whether datagrams wait in the buffer."""

@@ -21,6 +21,8 @@ _LARGEST_BURST_BYTES = 65_000
 _MOST_SEGMENTS = 45
 _PACKET_OVERHEAD = 42  # Ethernet, IPv4 and UDP headers, so that the rate is the link's
 _BURST_S = 0.001
+_CATCH_UP_S = 0.02  # what a block's preparation takes is caught up with
+_CATCH_UP_SPEED = 2.0  # at this multiple of the rate: a receiver or switch sees no longer burst at full speed
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 _CANNOT_SEGMENT = (errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT)
 
@@ -31,13 +33,17 @@ class DatagramSender:
     Args:
         host: the receiver's address; on a bare diode its hardware address must be set by hand (`ip neigh`).
         port: the receiver's port.
-        bytes_s: how much may go in a second, headers included.
+        bytes_s: how much may go in a second, headers included, over any 20 ms and more.
     """
 
     def __init__(self, host: str, port: int, bytes_s: float) -> None:
         self._host, self._port = host, port
         self._open: tuple[socket.socket, object] | None = None
-        self._bucket = TokenBucket(bytes_s, max(_LARGEST_BURST_BYTES, bytes_s * 2 * _BURST_S))
+        peak = bytes_s * _CATCH_UP_SPEED
+        self._buckets = (
+            TokenBucket(bytes_s, max(_LARGEST_BURST_BYTES, bytes_s * _CATCH_UP_S)),
+            TokenBucket(peak, max(_LARGEST_BURST_BYTES, peak * _BURST_S)),
+        )
         self._burst_bytes = min(_LARGEST_BURST_BYTES, max(8_000, int(bytes_s * _BURST_S)))
         self._is_segmenting = True
 
@@ -53,9 +59,11 @@ class DatagramSender:
         step = max(1, min(_MOST_SEGMENTS, self._burst_bytes // size))
         for first in range(0, len(datagrams), step):
             burst = datagrams[first : first + step]
-            self._bucket.wait()
+            for bucket in self._buckets:
+                bucket.wait()
             self._send_burst(burst, size)
-            self._bucket.take(len(burst) * (size + _PACKET_OVERHEAD))
+            for bucket in self._buckets:
+                bucket.take(len(burst) * (size + _PACKET_OVERHEAD))
 
     def close(self) -> None:
         """Close the socket."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingestion.gateway.block_assembly import BlockAssembly, BlockCounts, packet_number
+from ingestion.gateway.block_assembly import BlockAssembly, BlockCounts
 from protocols.gateway_datagrams import (
     INDEX,
     MAGIC,
@@ -106,20 +106,11 @@ class Sessions:
     def take(self, burst: memoryview, size: int) -> list[FinishedBlock]:
         """Take a burst of datagrams, each `size` bytes long but the last; the blocks they complete."""
         finished: list[FinishedBlock] = []
-        for at in range(0, len(burst), size):
-            datagram = burst[at : at + size]
-            if not PREFIX.size < len(datagram) <= MAX_DATAGRAM_BYTES:
-                self.refused.foreign += 1
-                continue
-            magic, version, kind, number, block = PREFIX.unpack_from(datagram)
-            if magic != MAGIC or version != VERSION:
-                self.refused.foreign += 1
-            elif kind == SYMBOL:
-                self._take_symbol(number, block, datagram[PREFIX.size :], finished)
-            elif kind == INDEX:
-                self._take_index(number, block, bytes(datagram), finished)
-            else:
-                self.refused.foreign += 1
+        data, at = bytes(burst), 0
+        while at < len(data):
+            end = _run_end(data, at, size)
+            self._take_run(data, range(at, end, size), min(size, end - at), finished)
+            at = end
         return finished
 
     def give_up(self, *, all_of_them: bool = False) -> Iterator[FinishedBlock]:
@@ -130,24 +121,38 @@ class Sessions:
                 if all_of_them or assembly.touched_at < oldest:
                     yield self._finish(session, block, assembly, assembly.last_content())
 
-    def _take_symbol(
-        self, number: int, block: int, packet: memoryview, finished: list[FinishedBlock]
+    def _take_run(self, data: bytes, starts: range, length: int, finished: list[FinishedBlock]) -> None:
+        """Take datagrams of one length that begin alike, as those of one block do."""
+        if not PREFIX.size < length <= MAX_DATAGRAM_BYTES:
+            self.refused.foreign += len(starts)
+            return
+        magic, version, kind, number, block = PREFIX.unpack_from(data, starts[0])
+        if magic == MAGIC and version == VERSION and kind == SYMBOL:
+            packets = [data[at + PREFIX.size : at + length] for at in starts]
+            self._take_symbols(number, block, packets, finished)
+        elif magic == MAGIC and version == VERSION and kind == INDEX:
+            for at in starts:
+                self._take_index(number, block, data[at : at + length], finished)
+        else:
+            self.refused.foreign += len(starts)
+
+    def _take_symbols(
+        self, number: int, block: int, packets: list[bytes], finished: list[FinishedBlock]
     ) -> None:
         session = self._sessions.get(number)
         assembly = session.blocks.get(block) if session else None
         if session is None or assembly is None:
-            self._keep_pending(session, number, block, packet)
-        elif not assembly.add_packet(packet_number(packet), packet):
-            self.refused.forged += 1
-        elif assembly.may_be_whole:
+            self._keep_pending(session, number, block, packets)
+            return
+        self.refused.forged += assembly.add_packets(packets)
+        if assembly.may_be_whole:
             self._finish_whole(session, block, assembly, finished)
 
-    def _keep_pending(self, session: _Session | None, number: int, block: int, packet: memoryview) -> None:
+    def _keep_pending(self, session: _Session | None, number: int, block: int, packets: list[bytes]) -> None:
         if session is not None and block in session.done:
             return  # repair symbols of a block that is whole
-        kept = self._pending.setdefault((number, block), [])
-        kept.append(bytes(packet))
-        self._pending_bytes += len(packet)
+        self._pending.setdefault((number, block), []).extend(packets)
+        self._pending_bytes += sum(map(len, packets))
         while self._pending_bytes > PENDING_BYTES or len(self._pending) > PENDING_BLOCKS:
             _, dropped = self._pending.popitem(last=False)
             self._pending_bytes -= sum(map(len, dropped))
@@ -221,8 +226,7 @@ class Sessions:
         self._try_older(session, index.block - _BLOCKS_BEHIND, finished)
         kept = self._pending.pop((session.number, index.block), [])
         self._pending_bytes -= sum(map(len, kept))
-        for packet in kept:
-            assembly.add_packet(packet_number(memoryview(packet)), packet)
+        self.refused.forged += assembly.add_packets(kept)
         return assembly
 
     def _try_older(self, session: _Session, until: int, finished: list[FinishedBlock]) -> None:
@@ -255,3 +259,12 @@ class Sessions:
             content,
             assembly.counts,
         )
+
+
+def _run_end(data: bytes, at: int, size: int) -> int:
+    """Where the datagrams end that are as long as the one at `at` and begin with the same 16 bytes."""
+    head = data[at : at + PREFIX.size]
+    end = min(at + size, len(data))
+    while end + size <= len(data) and data.startswith(head, end):
+        end += size
+    return end
