@@ -102,15 +102,6 @@ class PointBuffer:
             self._append(Points(tags, newer.pick(np.array(chosen, np.int64)), arrived))
         return [ticks[index] for index in chosen]
 
-    def admit_hole(self, tag: int, page: Page, after: int, before: int, arrived_us: int) -> int:
-        """Admit what lies between two instants of which nothing was admitted yet; the mark stays."""
-        newer = page.newer_than(after)
-        inside = newer.pick(np.flatnonzero(newer.ticks < before))
-        if len(inside):
-            tags = np.full(len(inside), tag, np.int32)
-            self._append(Points(tags, inside, np.full(len(inside), arrived_us, np.int64)))
-        return len(inside)
-
     def admit_live(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> npt.NDArray[np.bool_]:
         """Admit live points of many tags in the order sent; which of them were admitted."""
         count = len(tags)

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingestion.collector.clock_back import fill_behind
+from ingestion.collector.clock_back import fill_behind, release_unread
 from ingestion.collector.history import (
     HistoryError,
     HistoryRange,
@@ -21,10 +21,11 @@ from ingestion.collector.history import (
     HistoryStalledError,
 )
 from ingestion.collector.intake import AHEAD_TICKS
+from ingestion.collector.open_holes import HISTORY_FAILED
 from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, to_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from asyncua import ua
 
@@ -82,6 +83,7 @@ class CatchUp:
         intake: holds and releases the live points.
         wanted: the tags that want their history.
         may_read: is clear while reading stands still.
+        is_lost: whether the connection is lost.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class CatchUp:
         intake: Intake,
         wanted: asyncio.Queue[int],
         may_read: asyncio.Event,
+        is_lost: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_lost = is_lost
         self._reader = reader
         self._node_ids = node_ids
         self._parts = parts
@@ -131,8 +135,14 @@ class CatchUp:
             await asyncio.sleep(HOLES_EVERY_S)
             await self._may_read.wait()
             hole = self._parts.troubles.due()
-            if hole is not None:
-                await self._fill(hole)
+            try:
+                if hole is not None:
+                    await self._fill(hole)
+                await self._close_holes()
+            except OSError as error:
+                if self._is_lost():
+                    raise
+                _log.warning("filling holes of history: %s; tried again", error)
 
     async def _next_batch(self) -> list[int]:
         """Some wanted tags that are still held and whose marks lie close together."""
@@ -173,17 +183,28 @@ class CatchUp:
         return found
 
     async def _catch_up(self, batch: list[int]) -> None:
-        """Read once from the marks to now, and judge each tag."""
+        """Read once from the marks to now, and judge each tag; those without history are let through."""
+        unread = [tag for tag in batch if not self._intake.keeps_history(tag)]
+        batch = [tag for tag in batch if tag not in unread]
+        if unread:
+            await release_unread(unread, self._parts, self._intake)
+        if not batch:
+            return
         began = time.monotonic()
         generations = {tag: self._intake.generation(tag) for tag in batch}
         ranges = [HistoryRange(self._node_ids[tag], self._mark(tag)) for tag in batch]
         admitted = dict.fromkeys(batch, 0)
         end = to_ticks(self._parts.clock.now()) + AHEAD_TICKS  # the server's clock may run ahead
-        async for position, page in self._reader.read_many(ranges, end):
-            tag = batch[position]
-            admitted[tag] += self._parts.buffer.admit_page(tag, page, self._now_us())
-            await self._parts.sealing.wait_for_room()
-            await self._may_read.wait()
+        try:
+            async for position, page in self._reader.read_many(ranges, end):
+                tag = batch[position]
+                admitted[tag] += self._parts.buffer.admit_page(tag, page, self._now_us())
+                await self._parts.sealing.wait_for_room()
+                await self._may_read.wait()
+        except BaseException as error:
+            if isinstance(error, ConnectionError) or self._is_lost():
+                self._note_cut(batch)
+            raise
         behind: list[int] = []
         for tag, read in zip(batch, ranges, strict=True):
             if not self._intake.is_held(tag):
@@ -212,7 +233,7 @@ class CatchUp:
             error = None
         if isinstance(error, HistoryRefusedError):
             self._fail(tag, f"{error}; only live values from now on")
-            self._intake.release_with_gap(tag, "history_failed")
+            self._intake.release_with_gap(tag, HISTORY_FAILED)
         elif error is not None:
             self._fail_for_now(tag, error)
         elif not is_over:
@@ -241,39 +262,90 @@ class CatchUp:
         self._parts.troubles.recovered(tag)
         self._intake.release(tag)
 
-    def _fail_for_now(self, tag: int, error: HistoryError) -> None:
+    def _fail_for_now(self, tag: int, error: Exception) -> None:
         retry_s = self._parts.settings.retry_every_s
-        if not self._parts.troubles.failed(tag):
-            self._fail(tag, f"{error}; tried again in {retry_s:g} s")
-            asyncio.get_running_loop().call_later(retry_s, self._wanted.put_nowait, tag)
-            return
-        start = self._mark(tag)
-        end = self._intake.first_held(tag) or to_ticks(self._parts.clock.now())
-        self._fail(tag, f"{error}; live values go through, what is missing is a gap and tried again slowly")
+        is_enough = self._parts.troubles.failed(tag)
+        try:
+            if is_enough and self._give_up(tag, str(error)):
+                return
+        except OSError as refused:  # nothing may go past a hole that is not kept
+            error = refused
+        self._fail(tag, f"{error}; tried again in {retry_s:g} s")
+        asyncio.get_running_loop().call_later(retry_s, self._wanted.put_nowait, tag)
+
+    def _give_up(self, tag: int, reason: str) -> bool:
+        """Let live values through and keep the hole before them; false while there are none to let through.
+
+        Raises:
+            OSError: the hole cannot be kept.
+        """
+        start, end = self._mark(tag), self._intake.first_held(tag)
+        if end is None:
+            now = self._parts.now_ticks()
+            if self._parts.troubles.tell(tag, start, now):
+                self._tell_hole(tag, start, now, detail=reason)
+            return False
         if end > start:
-            self._parts.gaps.tell(self._parts.tag_ids[tag], start, end, "history_failed", detail=str(error))
-            self._parts.troubles.give_up(tag, start, end)
+            hole = self._parts.troubles.give_up(tag, start, end)
+            self._tell_hole(tag, hole.start, end, detail=reason)
+        self._fail(tag, f"{reason}; live values go through, what is missing is a gap and tried again slowly")
         self._intake.release(tag)
+        return True
+
+    def _note_cut(self, tags: Sequence[int]) -> None:
+        """The connection was lost while tags were read: what a server cannot stand is not asked for ever."""
+        for tag in tags:
+            if self._intake.is_held(tag) and self._parts.troubles.failed(tag):
+                try:
+                    self._give_up(tag, "the connection is lost whenever this history is read")
+                except OSError as error:
+                    self._fail(tag, f"{error}; its hole cannot be kept, tried again")
 
     async def _fill(self, hole: Hole) -> None:
-        tag, tag_id = hole.tag, self._parts.tag_ids[hole.tag]
+        tag = hole.tag
         if tag not in self._node_ids:
             self._parts.troubles.again_later(hole)
             return
-        read = HistoryRange(self._node_ids[tag], hole.after)
+        known = await self._known(hole)
+        read, newest = HistoryRange(self._node_ids[tag], hole.after), hole.after
         async for _, page in self._reader.read_many([read], hole.end):
-            if self._parts.buffer.admit_hole(tag, page, hole.after, hole.end, self._now_us()):
-                hole.after = min(max(hole.after, int(page.ticks.max())), hole.end)
+            inside = page.newer_than(hole.after)
+            admitted = self._parts.buffer.admit_unknown(tag, inside, known, hole.end, self._now_us())
+            newest = max([newest, *admitted])
+            known.update(admitted)
             await self._parts.sealing.wait_for_room()
-        if read.error is not None:
-            self._fail(tag, f"{read.error}; a gap since {hole.start} stays open, tried again slowly")
-            self._parts.troubles.again_later(hole)
+        if read.error is None:
+            self._parts.troubles.filled(hole)
+            self._parts.status.recover(self._parts.tag_ids[tag], "history")
             return
-        self._parts.troubles.close(hole)
-        self._parts.status.recover(tag_id, "history")
-        self._parts.gaps.tell(
-            tag_id, hole.start, hole.end, "history_failed", is_open=False, detail="read later after all"
-        )
+        self._fail(tag, f"{read.error}; a gap since {hole.start} stays open, tried again slowly")
+        self._parts.troubles.again_later(hole)
+        await self._parts.sealing.seal()
+        self._parts.troubles.move_on(hole, newest)
+
+    async def _known(self, hole: Hole) -> set[int]:
+        """What of a hole is sealed already, where another process may have begun to fill it."""
+        if not hole.is_of_before:
+            return set()
+        await self._parts.sealing.seal()
+        tag_id = self._parts.tag_ids[hole.tag]
+        found = await asyncio.to_thread(self._parts.sealed.read, [tag_id], hole.after, hole.end)
+        return found[tag_id]
+
+    async def _close_holes(self) -> None:
+        """Tell as closed what was admitted, once that is sealed."""
+        closing = list(self._parts.troubles.closing)
+        if not closing:
+            return
+        await self._parts.sealing.seal()
+        for hole in closing:
+            self._tell_hole(hole.tag, hole.start, hole.end, is_open=False, detail="read later after all")
+            await self._parts.gaps.seal()
+        self._parts.troubles.closed(closing)
+
+    def _tell_hole(self, tag: int, start: int, end: int, *, is_open: bool = True, detail: str) -> None:
+        tag_id = self._parts.tag_ids[tag]
+        self._parts.gaps.tell(tag_id, start, end, HISTORY_FAILED, is_open=is_open, detail=detail)
 
     def _now_us(self) -> int:
         return (to_ticks(self._parts.clock.now()) - UNIX_EPOCH_TICKS) // 10

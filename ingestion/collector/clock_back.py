@@ -108,6 +108,21 @@ async def fill_behind(
     return errors
 
 
+async def release_unread(tags: Sequence[int], parts: CollectionParts, intake: Intake) -> None:
+    """Admit held points of tags without history that are before their mark, and let live ones through."""
+    firsts = [first for tag in tags if (first := intake.first_held(tag)) is not None]
+    known: dict[str, set[int]] = {parts.tag_ids[tag]: set() for tag in tags}
+    horizon = 0
+    if firsts:
+        await parts.sealing.seal()
+        ids = [parts.tag_ids[tag] for tag in tags]
+        known = await asyncio.to_thread(parts.sealed.read, ids, min(firsts), max(firsts))
+        horizon = await asyncio.to_thread(parts.sealed.horizon)
+    for tag in tags:
+        if intake.is_held(tag):
+            intake.release_unread(tag, known[parts.tag_ids[tag]], horizon)
+
+
 def _admit(tag: int, page: Page, before: int, parts: CollectionParts, known: set[int]) -> None:
     arrived_us = (parts.now_ticks() - UNIX_EPOCH_TICKS) // 10
     known.update(parts.buffer.admit_unknown(tag, page, known, before, arrived_us))

@@ -149,6 +149,7 @@ class Collecting:
             return "resumed" if self._session.is_resumed else "transferred"
         if kept is not None:
             kept.intake.abandon()
+        await self._session.own.delete_left_behind()
         self.kept = await self._subscribe_anew(kept)
         return "new"
 
@@ -213,7 +214,15 @@ class Collecting:
         reader = HistoryReader(
             self._session.client, self._parts.settings.history, self._session.limits.nodes_per_history_read
         )
-        return CatchUp(reader, kept.node_ids, self._parts, kept.intake, self._wanted, self._may_read)
+        return CatchUp(
+            reader,
+            kept.node_ids,
+            self._parts,
+            kept.intake,
+            self._wanted,
+            self._may_read,
+            self._session.lost.is_set,
+        )
 
     def _resolve(self) -> dict[int, ua.NodeId]:
         node_ids: dict[int, ua.NodeId] = {}

@@ -10,7 +10,8 @@ close: its next new value ends the hole, which is told as a gap.
 
 A point dated far ahead of our clock is not taken: its mark would shut out all that its tag measures until
 then. Once the clocks agree again, history closes that hole too. A source whose clock went back sends instants
-before its mark: within one subscription they are new, and are taken as they come.
+before its mark: within one subscription they are new, and are taken as they come. The first of a new
+subscription may be known: without history the tag is held until the sealed segments have been asked.
 """
 
 from __future__ import annotations
@@ -127,14 +128,14 @@ class Intake(HeldTags):
         is_first = self._is_first[tags] & (np.arange(len(tags)) < first_row[tags])
         late = np.flatnonzero(~is_admitted & ~is_first)
         self._take_late(tags[late], page.pick(late), arrived_us)
-        is_far = page.ticks < self._buffer.marks_of(tags) - BACK_TICKS
-        far = np.flatnonzero(is_far & is_first & self._has_history[tags])
+        margin = np.where(self._has_history[tags], BACK_TICKS, 0)
+        far = np.flatnonzero((page.ticks < self._buffer.marks_of(tags) - margin) & is_first)
         self._take_singly(tags[far], page.pick(far), arrived_us)
 
-    def _is_far_back(self, tag: int, ticks: int) -> bool:
-        """Whether a tag's first live point after its history shows that the source's clock went back."""
-        is_old = ticks < self._buffer.mark(tag) - BACK_TICKS
-        return is_old and bool(self._is_first[tag] and self._has_history[tag])
+    def _is_back(self, tag: int, ticks: int) -> bool:
+        """Whether a tag's first live point is from before its mark, and not for being known from history."""
+        margin = BACK_TICKS if self._has_history[tag] else 0
+        return bool(self._is_first[tag]) and ticks < self._buffer.mark(tag) - margin
 
     def _take_late(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> None:
         """Live points that are not after their mark and follow others: the source's clock went back."""
@@ -175,8 +176,10 @@ class Intake(HeldTags):
             return
         if has_overflowed(status):
             self.miss(tag, "queue_overflow")
-        elif tag in self._ahead or (tag not in self._held and self._is_far_back(tag, ticks)):
+        elif tag in self._ahead:
             self.miss(tag, "server_clock_jump")
+        elif tag not in self._held and self._is_back(tag, ticks):
+            self.hold(tag)  # until it is known what of it is sealed
         self._ahead.discard(tag)
         if tag in self._held:
             self._keep(row)
@@ -203,7 +206,9 @@ class Intake(HeldTags):
             self._tell_gap(tag, mark, ticks, reason)
 
     def forget(self, tag: int) -> None:
-        """Hold a tag no longer, and drop what was held of it."""
+        """Hold a tag no longer, and drop what was held of it, unless no history could give it again."""
+        if tag in self._held and not self._has_history[tag]:
+            self.release_unread(tag, set(), NEVER)
         self._take_out(tag)
         self._settle(tag)
 
@@ -234,6 +239,31 @@ class Intake(HeldTags):
         self._seen_at[tag] = time.monotonic()
         self._settle(tag)
 
+    def release_unread(self, tag: int, known: set[int], horizon: int) -> None:
+        """Let live points of a tag without history through though they are before the mark.
+
+        A subscription begins with the present value: that one may be known already, or be from before the
+        horizon, of which nobody knows any more. Those after it are new by their order.
+        """
+        for number, row in enumerate(self._take_out(tag)):
+            self._is_first[tag] = False
+            ticks, mark = row[1], self._buffer.mark(tag)
+            if number == 0 and ticks < mark and (ticks in known or ticks < horizon):
+                self._note_back(tag, mark, ticks)
+                self._behind[tag] = ticks
+                continue
+            if ticks < mark and tag in self._unwatched:
+                # What was missed lies somewhere in the time that the clock runs through once more.
+                self._tell_gap(tag, ticks, mark, self._unwatched.pop(tag))
+            self._end_gap(tag, ticks)
+            self._admit_behind(row)
+        self._seen_at[tag] = time.monotonic()
+        self._settle(tag)
+
+    def keeps_history(self, tag: int) -> bool:
+        """Whether the server keeps a tag's history."""
+        return bool(self._has_history[tag])
+
     def release_with_gap(self, tag: int, reason: str) -> None:
         """Let live points through though history cannot give what lies before the first of them."""
         rows = self._take_out(tag)
@@ -251,15 +281,24 @@ class Intake(HeldTags):
             want_history(tag)
 
     def take_over(self, former: Intake) -> None:
-        """Expect the gaps that a former intake expected: they did not end with its subscriptions."""
+        """Expect the gaps that a former intake expected: they did not end with its subscriptions.
+
+        What it held that no history could give again is held on.
+        """
         self._unwatched |= former._unwatched
+        for tag in former.held():
+            if not self._has_history[tag]:
+                self.hold(tag)
+                for row in former._take_out(tag):
+                    self._keep(row)
         for tag in self._unwatched:
             self._settle(tag)
 
     def abandon(self) -> None:
-        """The subscriptions are gone: forget what is held. History will give it again, or the next value."""
+        """The subscriptions are gone: forget what is held and history will give again."""
         for tag in self.held():
-            self._take_out(tag)
+            if self._has_history[tag]:
+                self._take_out(tag)
 
 
 def _latest(arrived_us: int) -> int:

@@ -12,6 +12,7 @@ from asyncua import Client, ua
 
 from ingestion.collector.expiry import validity
 from ingestion.collector.limits import ServerLimits, read_limits
+from ingestion.collector.own_subscriptions import OwnSubscriptions, server_started
 from ingestion.collector.security import POLICIES, choose_endpoint, wanted_mode
 from ingestion.collector.trust import application_uri, require_trusted
 from ingestion.collector.user_login import log_in_as, refusal
@@ -45,6 +46,7 @@ class Session:
         lost: set when the connection is lost.
         is_resumed: whether the server still had the last session, and with it its subscriptions.
         certificate: how long the server's is good for; none without security.
+        own: our subscriptions at this server.
     """
 
     client: Client
@@ -54,6 +56,7 @@ class Session:
     lost: asyncio.Event
     is_resumed: bool
     certificate: Validity | None
+    own: OwnSubscriptions
 
 
 @asynccontextmanager
@@ -69,7 +72,7 @@ async def open_session(
         server: how it is secured, and who logs in.
         settings: own keys and patience.
         url: which of the server's addresses.
-        token_path: where the token of the session is kept.
+        token_path: where the token of the session is kept; the ids of its subscriptions lie beside it.
 
     Raises:
         TrustError: the server's certificate is not trusted, or it offers no such endpoint.
@@ -100,7 +103,10 @@ async def open_session(
         is_resumed = former is not None and client.uaclient.session.authentication_token.to_string() == former
         namespaces = tuple(await client.get_namespace_array())
         limits = await read_limits(client)
-        yield Session(client, url, namespaces, limits, lost, is_resumed, certificate)
+        started = await server_started(client)
+        beside = token_path.with_name(f"{token_path.stem}.subscriptions.json")
+        own = OwnSubscriptions(beside, client, started, is_resumed=is_resumed)
+        yield Session(client, url, namespaces, limits, lost, is_resumed, certificate, own)
     except (asyncio.CancelledError, SessionDroppedError):
         await _close(client)
         raise

@@ -176,7 +176,12 @@ class LiveSubscriptions:
         failed: dict[int, str] = {}
         waiting = list(positions)
         while waiting:
-            live = await self._live_with_room(session, publishing, interval)
+            live = await self._live_or_another(session, publishing, interval)
+            if live is None:
+                return failed | dict.fromkeys(waiting, _name(ua.StatusCodes.BadTooManySubscriptions))
+            if live.publishing_ms != interval:
+                shared = f"BadTooManySubscriptions: published every {live.publishing_ms:g} ms, with others"
+                self.notes |= dict.fromkeys(waiting, shared)
             refused = await self._fill(session, live, waiting, items, tags)
             no_room = [position for position in refused if refused[position] in NO_ROOM]
             failed |= {position: _name(refused[position]) for position in refused if position not in no_room}
@@ -186,6 +191,21 @@ class LiveSubscriptions:
             live.is_full = bool(no_room)
             waiting = no_room
         return failed
+
+    async def _live_or_another(
+        self, session: Session, publishing: Publishing, interval: float
+    ) -> _Live | None:
+        """A subscription with room; where the server gives no more, one of another publishing interval.
+
+        Raises:
+            ua.UaStatusCodeError: the server gives none at all.
+        """
+        try:
+            return await self._live_with_room(session, publishing, interval)
+        except ua.UaStatusCodeError as error:
+            if error.code != ua.StatusCodes.BadTooManySubscriptions or not self._lives:
+                raise
+            return next((live for live in self._lives if not live.is_full), None)
 
     async def _fill(
         self,
@@ -245,6 +265,7 @@ class LiveSubscriptions:
         silence_s = SILENCE_FACTOR * max(keep_alive_s, KEEP_ALIVE_S)
         live.flow = SubscriptionFlow(result.SubscriptionId, live, silence_s)
         self._lives.append(live)
+        session.own.remember(self.subscription_ids)
         publishing.add(live.flow)
         return live
 

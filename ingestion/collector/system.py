@@ -19,6 +19,7 @@ from ingestion.collector.expiry import CertificateWatch, Validity
 from ingestion.collector.gaps import GapLog
 from ingestion.collector.history_troubles import HistoryTroubles
 from ingestion.collector.marks import mark_of
+from ingestion.collector.open_holes import HISTORY_FAILED, HoleStore
 from ingestion.collector.points_sealing import PointsSealing
 from ingestion.collector.redundancy import ServerSet
 from ingestion.collector.sealing import Sealer
@@ -88,7 +89,13 @@ class SystemCollector:
             ),
             status=self._status,
             gaps=self._gaps,
-            troubles=HistoryTroubles(settings.history, settings.retry_every_s),
+            troubles=HistoryTroubles(
+                settings.history,
+                settings.retry_every_s,
+                HoleStore(self._directory, self._sealer.stream("gaps")),
+                [tag.tag_id for tag in tags],
+                buffer,
+            ),
             sealed=SealedInstants(self._directory, self._sealer.stream("points")),
             settings=settings,
             start=mark_of(server.history_start_utc) if server.history_start_utc else None,
@@ -134,6 +141,7 @@ class SystemCollector:
 
     async def run(self) -> None:
         """Collect until cancelled; then seal what is left."""
+        self._tell_open_holes()
         workers = [
             self._parts.sealing.work(),
             self._alarms.work(),
@@ -152,6 +160,13 @@ class SystemCollector:
             self._sealer.checkpoint()
             self._status.connected = False
             write_status(self._directory, self._status.content(self._measure()))
+
+    def _tell_open_holes(self) -> None:
+        """The last process may have ended after a hole was kept and before its row was sealed."""
+        troubles = self._parts.troubles
+        for hole in (*troubles.holes, *troubles.told.values()):
+            tag_id, detail = self._parts.tag_ids[hole.tag], "open since before the collector's start"
+            self._gaps.tell(tag_id, hole.start, hole.end, HISTORY_FAILED, detail=detail)
 
     async def _collect(self) -> None:
         backoff_s = FIRST_BACKOFF_S
@@ -256,6 +271,6 @@ class SystemCollector:
             "messages": vars(self._counts),
             "server_clock_ahead_s": self._server_clock.offset_s,
             "service_levels": self._servers.levels,
-            "history_holes": len(self._parts.troubles.holes),
+            "history_holes": len(self._parts.troubles.holes) + len(self._parts.troubles.told),
             "disk_free_mb": round(self._disk.free_mb),
         }

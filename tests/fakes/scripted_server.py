@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import ua
@@ -66,6 +67,8 @@ class Script:
         start_ticks: instant of sample 0.
         limits: operation limits by service: reads, items, history, paths.
         items_per_subscription: beyond it items are refused.
+        max_subscriptions: beyond it subscriptions are refused.
+        started: when the server says that it started; none when it does not say.
         produced: by tag, the samples that history holds.
         republish: whether Republish works.
         transfer: whether TransferSubscriptions works; None is unsupported.
@@ -81,6 +84,8 @@ class Script:
     namespaces: list[str] = field(default_factory=lambda: ["http://opcfoundation.org/UA/", NAMESPACE])
     limits: dict[str, int] = field(default_factory=dict)
     items_per_subscription: int = 10**9
+    max_subscriptions: int = 10**9
+    started: datetime | None = field(default_factory=lambda: datetime.now(UTC))
     produced: dict[str, set[int]] = field(default_factory=dict)
     no_history: set[str] = field(default_factory=set)
     republish: bool = True
@@ -156,8 +161,6 @@ class Script:
 
     def now_ticks(self) -> int:
         """The server's clock."""
-        from datetime import UTC, datetime
-
         from protocols.opcua_time import to_ticks
 
         return to_ticks(datetime.now(UTC)) + self.server_shift_ticks
@@ -339,6 +342,8 @@ class _Connection(asyncio.Protocol):
             return ua.DataValue(ua.Variant(list(self._script.namespaces), ua.VariantType.String))
         if node == ua.NodeId(ua.ObjectIds.Server_ServiceLevel):
             return ua.DataValue(ua.Variant(self._script.level, ua.VariantType.Byte))
+        if node == ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime) and self._script.started:
+            return ua.DataValue(ua.Variant(self._script.started, ua.VariantType.DateTime))
         limit = self._script.limits.get(_OPERATION_LIMITS.get(node.Identifier, ""))
         if limit is not None:
             return ua.DataValue(ua.Variant(limit, ua.VariantType.UInt32))
@@ -357,6 +362,8 @@ class _Connection(asyncio.Protocol):
 
     def _CreateSubscription(self, _id: int, _header: Any, body: Any) -> Any:
         asked = struct_from_binary(ua.CreateSubscriptionParameters, body)
+        if len(self._script.subscriptions) >= self._script.max_subscriptions:
+            raise FaultError(Fault.BadTooManySubscriptions)
         number = self._script.next_subscription
         self._script.next_subscription += 1
         self._script.subscriptions[number] = Subscription(number)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from asyncua import ua
 
 from ingestion.collector.sequences import LAST
@@ -306,6 +307,34 @@ def test_a_servers_clock_that_jumps_is_noted_and_its_times_are_kept(tmp_path: Pa
     found = site.points()
     assert len(found) == len(set(found)) == 8
     assert not any(row["is_open"] for row in site.gaps("server_clock_jump"))
+
+
+@pytest.mark.parametrize("is_repeated", [False, True], ids=["new values", "a known one first"])
+def test_a_clock_that_went_back_over_a_reconnect_loses_nothing_of_tags_without_history(
+    tmp_path: Path, is_repeated: bool
+) -> None:
+    hour = 3600
+
+    async def scene(site: Site, script: Script) -> None:
+        script.start_ticks -= 2 * hour * 10_000_000
+        for number in (1, 2):
+            message = script.message({tag: [number, hour + number] for tag in TAGS}, number)
+            await script.publish(message)
+        await until(lambda: len(site.points()) == 8)
+        script.forget_sessions()
+        script.subscriptions.clear()
+        script.drop_connections()
+        await script.ready()
+        # A subscription begins with the present value, which may be known.
+        numbers = [2, 5, 6] if is_repeated else [4, 5, 6]
+        await script.publish(script.message(dict.fromkeys(TAGS, numbers), 1))
+        await script.publish(script.message({tag: [7, hour + 9] for tag in TAGS}, 2))
+        await site.complete(TAGS)
+        await until(lambda: len(site.gaps("not_watched")) == 2)
+        await until(lambda: bool(site.gaps("server_clock_jump")))
+
+    site = play(tmp_path, scene, without_history=TAGS)
+    assert {row["tag_id"] for row in site.gaps("not_watched")} == set(TAGS)
 
 
 def test_a_namespace_table_that_changes_under_a_session_has_everything_subscribed_anew(
