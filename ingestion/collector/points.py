@@ -171,6 +171,8 @@ def table_of_points(points: Points, tags: pa.Array) -> pa.Table:
 def _instants(
     ticks: npt.NDArray[np.int64], absent: npt.NDArray[np.bool_] | None
 ) -> tuple[pa.Array, pa.Array]:
-    microseconds, digits = np.divmod(ticks - UNIX_EPOCH_TICKS, 10)
+    since = ticks - UNIX_EPOCH_TICKS
+    microseconds = since // 10  # several times faster than divmod
+    digits = since - 10 * microseconds
     instants = pa.array(microseconds, mask=absent).cast(POINTS.field("source_at_utc").type)
     return instants, pa.array(digits.astype(np.int8), mask=absent)
