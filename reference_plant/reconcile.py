@@ -26,7 +26,11 @@ from transforms.reference import read_reference
 
 ZONE = ZoneInfo("Asia/Shanghai")
 POINT = ["tag_id", "source_at_utc", "source_at_100ns", "value_number", "value_text", "status_code"]
-ALARM = ["event_id", "condition_id", "source_name", "severity", "is_active", "event_at_utc", "event_at_100ns"]
+ALARM = [
+    *("event_id", "condition_id", "branch_id", "source_name", "severity", "event_at_utc", "event_at_100ns"),
+    *("is_active", "is_acknowledged", "is_confirmed", "is_retained", "is_suppressed", "is_out_of_service"),
+    *("shelving_state", "limit_state", "active_state", "quality_code", "comment", "client_user_id"),
+]
 PROVINCE = {
     "2051": "reg_province__hj212_minute",
     "2061": "reg_province__hj212_hour",

@@ -2,7 +2,8 @@
 
 An alarm becomes active with the first sample beyond its limit and ends when its last `calm_samples` samples
 were all back: a memory that is finite, so any moment can be judged from a short past. An operator
-acknowledges each rise a little later, unless it rises further meanwhile.
+acknowledges each rise a little later, unless it rises further meanwhile, confirms dangerous alarms once they
+are over, unless they come back meanwhile, and shelves an instrument out of operation for a while.
 """
 
 from __future__ import annotations
@@ -24,10 +25,22 @@ from reference_plant.plant.simulation import Plant, Series
 from reference_plant.plant.tags import namespace_uri
 
 ACKNOWLEDGED_AFTER_S = (40, 220)
+CONFIRMED_AFTER_S = (240, 420)  # later than any acknowledgement
+SHELVED_AFTER_S = (300, 400)
+SHELVED_S = 600
+LONGEST_MEMORY_TICKS = (SHELVED_AFTER_S[1] + SHELVED_S + 1) * TICKS_PER_SECOND
 LONGEST_SILENCE_TICKS = 60 * TICKS_PER_SECOND  # between two samples, also of tags reported on change
 LEVELS_ZH = {-2: "低低", -1: "低", 0: "恢复正常", 1: "高", 2: "高高"}
 LEVELS_EN = {-2: "low-low", -1: "low", 0: "back to normal", 1: "high", 2: "high-high"}
-TRUTH_ALARMS = pa.schema([field for field in ALARMS if field.name != "arrived_at_utc"])
+LIMIT_STATES = {-2: "LowLow", -1: "Low", 1: "High", 2: "HighHigh"}
+COMMENTS = {
+    "acknowledge": "已知悉 / seen",
+    "confirm": "现场已处置 / dealt with on site",
+    "shelve": "仪器检修 / instrument in repair",
+}
+OPERATOR = "operator-1"
+UNTOLD = ("arrived_at_utc", "told_by", "active_changed_at_utc")  # what depends on who listens, or is not sent
+TRUTH_ALARMS = pa.schema([field for field in ALARMS if field.name not in UNTOLD])
 
 
 @dataclass(frozen=True)
@@ -43,29 +56,37 @@ class AlarmRule:
     severity: int = 500
     severity_outer: int = 800
     calm_samples: int = 6
+    is_confirmed_too: bool = False  # whether an operator says that it was dealt with
+    is_shelved: bool = False  # whether an operator shelves it for a time
+
+
+def _gas_detector(tag_id: str, high: float, high_high: float) -> AlarmRule:
+    return AlarmRule(
+        tag_id,
+        "ExclusiveLimitAlarmType",
+        high=high,
+        high_high=high_high,
+        severity=700,
+        severity_outer=950,
+        is_confirmed_too=True,
+    )
 
 
 RULES = (
-    AlarmRule("T101.LEVEL", "ExclusiveLevelAlarmType", 15.0, 25.0, 75.0, 85.0),
-    AlarmRule("T102.LEVEL", "ExclusiveLevelAlarmType", 10.0, 20.0, 80.0, 85.0),
+    AlarmRule("T101.LEVEL", "ExclusiveLevelAlarmType", 15.0, 25.0, 75.0, 85.0, is_confirmed_too=True),
+    AlarmRule("T102.LEVEL", "ExclusiveLevelAlarmType", 10.0, 20.0, 80.0, 85.0, is_confirmed_too=True),
     AlarmRule("CL201.WEIGHT", "ExclusiveLimitAlarmType", low=60.0, severity=300),
     AlarmRule("CL202.WEIGHT", "ExclusiveLimitAlarmType", low=60.0, severity=300),
     AlarmRule("R301.TEMP", "ExclusiveLimitAlarmType", high=130.0, high_high=140.0, severity_outer=900),
-    AlarmRule(
-        "GD101.NH3", "ExclusiveLimitAlarmType", high=25.0, high_high=50.0, severity=700, severity_outer=950
-    ),
-    AlarmRule(
-        "GD102.CH3OH", "ExclusiveLimitAlarmType", high=25.0, high_high=50.0, severity=700, severity_outer=950
-    ),
-    AlarmRule(
-        "GD103.CL2", "ExclusiveLimitAlarmType", high=1.0, high_high=3.0, severity=700, severity_outer=950
-    ),
+    _gas_detector("GD101.NH3", 25.0, 50.0),
+    _gas_detector("GD102.CH3OH", 25.0, 50.0),
+    _gas_detector("GD103.CL2", 1.0, 3.0),
     AlarmRule(
         "DA001.NOX", "ExclusiveLimitAlarmType", high=120.0, high_high=150.0, severity=500, severity_outer=700
     ),
-    AlarmRule("DA001.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1),
-    AlarmRule("DA002.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1),
-    AlarmRule("DW001.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1),
+    AlarmRule("DA001.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1, is_shelved=True),
+    AlarmRule("DA002.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1, is_shelved=True),
+    AlarmRule("DW001.STATE", "OffNormalAlarmType", high=0.5, severity=400, calm_samples=1, is_shelved=True),
 )
 
 
@@ -77,17 +98,31 @@ class AlarmEvent:
     ticks: int
     level: int  # -2 low-low … 0 normal … 2 high-high
     is_acknowledged: bool
+    is_confirmed: bool | None = None  # none where nobody has to
+    is_shelved: bool | None = None
+    act: str = ""  # what the operator did
 
     @property
     def event_id(self) -> bytes:
         """Sixteen bytes that every process gives this event."""
-        name = f"{self.rule.tag_id} {self.ticks} {self.level} {self.is_acknowledged}"
+        name = f"{self.rule.tag_id} {self.ticks} {self.level} {self.is_acknowledged} {self.act}"
         return hashlib.blake2b(name.encode(), digest_size=16).digest()
 
     @property
     def is_active(self) -> bool:
         """Whether the condition holds."""
         return self.level != 0
+
+    @property
+    def is_retained(self) -> bool:
+        """Whether a refresh tells it: it holds, or an operator has something to do or has put it aside."""
+        waits = not self.is_acknowledged or self.is_confirmed is False
+        return self.is_active or waits or self.is_shelved is True
+
+    @property
+    def comment(self) -> str | None:
+        """What the operator said with it."""
+        return COMMENTS.get(self.act)
 
     @property
     def severity(self) -> int:
@@ -117,9 +152,9 @@ def alarm_events(plant: Plant, system_id: str, start: datetime, end: datetime) -
 
 
 def active_events(plant: Plant, system_id: str, at: datetime, since: datetime) -> list[AlarmEvent]:
-    """The latest event of each condition that is active, or not yet acknowledged, at a moment."""
+    """The latest event of each condition that is active, or not settled yet, at a moment."""
     latest = {event.rule.tag_id: event for event in alarm_events(plant, system_id, since, at)}
-    return [event for event in latest.values() if event.is_active or not event.is_acknowledged]
+    return [event for event in latest.values() if event.is_retained]
 
 
 def alarm_rows(plant: Plant, system_id: str, events: list[AlarmEvent]) -> pa.Table:
@@ -138,6 +173,19 @@ def alarm_rows(plant: Plant, system_id: str, events: list[AlarmEvent]) -> pa.Tab
             "is_acknowledged": event.is_acknowledged,
             "event_at_utc": from_ticks(event.ticks),
             "event_at_100ns": hundred_ns(from_ticks(event.ticks)),
+            "condition_name": condition_name(event.rule),
+            "is_retained": event.is_retained,
+            "is_enabled": True,
+            "is_confirmed": event.is_confirmed,
+            "is_suppressed": False,
+            "is_out_of_service": False,
+            "is_suppressed_or_shelved": event.is_shelved is True,
+            "shelving_state": shelving_state(event),
+            "limit_state": limit_state(event),
+            "active_state": LEVELS_EN[event.level],
+            "quality_code": 0,
+            "comment": event.comment,
+            "client_user_id": OPERATOR if event.act else None,
         }
         for event in events
     ]
@@ -149,31 +197,101 @@ def condition_name(rule: AlarmRule) -> str:
     return f"{rule.tag_id}.Alarm"
 
 
+def shelving_state(event: AlarmEvent) -> str | None:
+    """As OPC UA names it; none where the condition cannot be shelved."""
+    if event.is_shelved is None:
+        return None
+    return "TimedShelved" if event.is_shelved else "Unshelved"
+
+
+def limit_state(event: AlarmEvent) -> str | None:
+    """As OPC UA names it; an instrument out of operation passes no limit."""
+    return LIMIT_STATES.get(event.level) if event.rule.event_type.startswith("Exclusive") else None
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """What the operator does about one condition, in ticks: each worked out from the changes before it."""
+
+    rule: AlarmRule
+    acknowledged: dict[int, int]  # by rise; every rise has one, though a further rise may forestall it
+    confirmed: dict[int, int]  # by end
+    shelved: list[int]
+
+    def is_confirmed(self, ticks: int, level: int, ends: list[int]) -> bool | None:
+        """Whether it is over and was confirmed since; an end that is forgotten was confirmed."""
+        if not self.rule.is_confirmed_too:
+            return None
+        end = max((end for end in ends if end <= ticks), default=None)
+        return level == 0 and (end is None or self.confirmed.get(end, ticks + 1) <= ticks)
+
+    def is_shelved(self, ticks: int) -> bool | None:
+        """Whether it lies on the shelf."""
+        if not self.rule.is_shelved:
+            return None
+        return any(at <= ticks < at + SHELVED_S * TICKS_PER_SECOND for at in self.shelved)
+
+
 def _events(plant: Plant, rule: AlarmRule, start_ticks: int, end_ticks: int) -> Iterator[AlarmEvent]:
-    """Changes of level in the window and a little before, and the acknowledgement of each rise."""
-    longest = ACKNOWLEDGED_AFTER_S[1] * TICKS_PER_SECOND
-    lead = longest + (rule.calm_samples + 1) * LONGEST_SILENCE_TICKS
+    """Changes of level in the window and a little before, and what the operator does about them."""
+    lead = LONGEST_MEMORY_TICKS + (rule.calm_samples + 1) * LONGEST_SILENCE_TICKS
     series = plant.series(rule.tag_id, start_ticks - lead, end_ticks)
     levels = _levels(rule, series)
     changed = np.flatnonzero(levels[1:] != levels[:-1]) + 1
     changed = changed[changed >= rule.calm_samples]
-    rises = [int(place) for place in changed if abs(levels[place]) > abs(levels[place - 1])]
-    acknowledged_at = 0
-    for place in map(int, changed):
-        ticks, level = int(series.ticks[place]), int(levels[place])
-        if place in rises:
-            acknowledged_at = ticks + _acknowledged_after(rule, ticks)
-        yield AlarmEvent(rule, ticks, level, is_acknowledged=ticks >= acknowledged_at)
-    for place, following in zip_longest(rises, rises[1:]):
-        at = int(series.ticks[place]) + _acknowledged_after(rule, int(series.ticks[place]))
-        if following is None or at < series.ticks[following]:
-            now = int(np.searchsorted(series.ticks, at, side="right")) - 1
-            yield AlarmEvent(rule, at, int(levels[now]), is_acknowledged=True)
+    level_at = {int(series.ticks[place]): int(levels[place]) for place in map(int, changed)}
+    before = {int(series.ticks[place]): int(levels[place - 1]) for place in map(int, changed)}
+    rises = [ticks for ticks, level in level_at.items() if abs(level) > abs(before[ticks])]
+    ends = [ticks for ticks, level in level_at.items() if level == 0]
+    operator = _operator(rule, rises, ends)
+
+    def state(ticks: int, act: str = "") -> AlarmEvent:
+        now = int(np.searchsorted(series.ticks, ticks, side="right")) - 1
+        last = max((rise for rise in rises if rise <= ticks), default=None)
+        level = int(levels[now])
+        return AlarmEvent(
+            rule,
+            ticks,
+            level,
+            is_acknowledged=last is None or ticks >= operator.acknowledged[last],
+            is_confirmed=operator.is_confirmed(ticks, level, ends),
+            is_shelved=operator.is_shelved(ticks),
+            act=act,
+        )
+
+    yield from (state(ticks) for ticks in level_at)
+    for rise, following in zip_longest(rises, rises[1:]):
+        if following is None or operator.acknowledged[rise] < following:
+            yield state(operator.acknowledged[rise], "acknowledge")
+    yield from (state(ticks, "confirm") for ticks in operator.confirmed.values())
+    yield from (state(ticks, "shelve") for ticks in operator.shelved)
+    over = [ticks + SHELVED_S * TICKS_PER_SECOND for ticks in operator.shelved]
+    yield from (state(ticks) for ticks in over if not operator.is_shelved(ticks))
 
 
-def _acknowledged_after(rule: AlarmRule, ticks: int) -> int:
-    shortest, longest = ACKNOWLEDGED_AFTER_S
-    drawn = stream_key(rule.tag_id, ticks, "acknowledged") % ((longest - shortest) * TICKS_PER_SECOND)
+def _operator(rule: AlarmRule, rises: list[int], ends: list[int]) -> _Operator:
+    acknowledged = {rise: rise + _after(rule, rise, "acknowledged", ACKNOWLEDGED_AFTER_S) for rise in rises}
+    confirmed = {end: end + _after(rule, end, "confirmed", CONFIRMED_AFTER_S) for end in ends}
+    shelved = [rise + _after(rule, rise, "shelved", SHELVED_AFTER_S) for rise in rises]
+    return _Operator(
+        rule,
+        acknowledged,
+        {end: at for end, at in confirmed.items() if rule.is_confirmed_too and not _any(rises, end, at)},
+        [
+            at
+            for rise, at in zip(rises, shelved, strict=True)
+            if rule.is_shelved and not _any(rises, rise, at)
+        ],
+    )
+
+
+def _any(rises: list[int], after: int, until: int) -> bool:
+    return any(after < rise <= until for rise in rises)
+
+
+def _after(rule: AlarmRule, ticks: int, what: str, bounds: tuple[int, int]) -> int:
+    shortest, longest = bounds
+    drawn = stream_key(rule.tag_id, ticks, what) % ((longest - shortest) * TICKS_PER_SECOND)
     return shortest * TICKS_PER_SECOND + drawn
 
 

@@ -220,9 +220,28 @@ def test_alarms_of_a_window_do_not_depend_on_how_it_is_split(plant: Plant) -> No
 
 def test_a_gas_release_alarms_is_acknowledged_and_ends(plant: Plant) -> None:
     events = [e for e in alarm_events(plant, "opcua_production", LIVE, UNTIL) if e.rule.tag_id == "GD101.NH3"]
-    assert [(e.level, e.is_acknowledged) for e in events] == [(1, False), (1, True), (0, True)]
+    assert [(e.level, e.is_acknowledged, e.is_confirmed, e.act) for e in events] == [
+        (1, False, False, ""),
+        (1, True, False, "acknowledge"),
+        (0, True, False, ""),
+        (0, True, True, "confirm"),
+    ]
+    assert [e.is_retained for e in events] == [True, True, True, False]
     during = LIVE + timedelta(minutes=44)
     assert [e.rule.tag_id for e in active_events(plant, "opcua_production", during, START)] == ["GD101.NH3"]
     rows = alarm_rows(plant, "opcua_production", events)
     assert rows["condition_id"][0].as_py() == "nsu=urn:chemlink:reference:production;s=GD101.NH3.Alarm"
-    assert rows["is_active"].to_pylist() == [True, True, False]
+    assert rows["is_active"].to_pylist() == [True, True, False, False]
+    assert rows["limit_state"].to_pylist() == ["High", "High", None, None]
+    assert rows["client_user_id"].to_pylist() == [None, "operator-1", None, "operator-1"]
+
+
+def test_an_instrument_out_of_operation_is_shelved_for_a_time(plant: Plant) -> None:
+    found = [e for e in alarm_events(plant, "opcua_environment", START, UNTIL) if e.rule.is_shelved]
+    lasts = 600 * TICKS_PER_SECOND
+    shelvings = [e for e in found if e.act == "shelve" and e.ticks + lasts < to_ticks(UNTIL)]
+    assert shelvings
+    for shelving in shelvings:
+        until = shelving.ticks + lasts
+        (over,) = [e for e in found if e.ticks == until and e.rule == shelving.rule]
+        assert (shelving.is_shelved, over.is_shelved) == (True, False)
