@@ -3,7 +3,8 @@
 // `node fault_server.js '<json>'` with port, t0_ms, step_ms, tags, page, journal, jumps, certificate, key, pki.
 // Without a certificate it offers SecurityPolicy None alone, with one Basic256Sha256 SignAndEncrypt alone.
 // Tick n is produced at t0_ms + n * step_ms by this machine's clock, late rather than never, and written to
-// the journal; a restarted server answers for all ticks before, as a historian does that went on.
+// the journal with how many ms late; a restarted server answers for all ticks before, as a historian does that
+// went on.
 // `offset <ms>` on standard input steps the server's clock from the next tick on.
 "use strict";
 
@@ -24,6 +25,9 @@ const journal = fs.openSync(options.journal, "a");
 const variables = [];
 let produced = 0; // ticks 0 … produced - 1 exist
 let order = null; // ticks in order of their time, when the clock was stepped
+
+// An answer to a Publish holds two ticks of all tags, as most servers would; node-opcua's own limit is 1,000 values.
+opcua.Subscription.maxNotificationPerPublishHighLimit = Math.max(1000, 2 * options.tags);
 
 // node-opcua 2.182 ends its process when a queue overflows at a value that is not Good; a server marks any.
 opcua.MonitoredItem.prototype._setOverflowBit = function markOverflow(notification) {
@@ -136,7 +140,7 @@ function produce() {
   while (produced < due) {
     const n = produced++;
     variables.forEach((variable, tag) => variable._internal_set_dataValue(sample(tag, n)));
-    fs.writeSync(journal, `${n}\n`);
+    fs.writeSync(journal, `${n} ${Date.now() - options.t0_ms - n * options.step_ms}\n`);
   }
   const next = options.t0_ms + produced * options.step_ms;
   setTimeout(produce, Math.max(1, next - Date.now()));
@@ -187,6 +191,7 @@ async function main() {
   fs.writeSync(journal, `life ${produced}\n`);
   await server.start();
   produce();
+  fs.writeSync(journal, "ready\n"); // what came due while it started is late by that
   readline.createInterface({ input: process.stdin }).on("line", (line) => {
     const [word, milliseconds] = line.split(" ");
     if (word !== "offset") return;

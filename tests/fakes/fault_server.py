@@ -26,8 +26,40 @@ PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
 NAMESPACE = "urn:chemlink:fault"
 SERVER_URI = f"{NAMESPACE}:server"
 TICKS_PER_MS = 10_000
+# A server this far behind its clock does not offer its rate.
+BEHIND_LIMIT_S = 10.0
 UNCERTAIN, BAD = 0x4090_0000, 0x808C_0000
 BOOLEAN, INTEGER, TEXT = 22, 23, 24  # tag number modulo 25; the others are doubles
+
+
+class VoidRunError(Exception):
+    """The server did not do its part: the run says nothing of the collector and is to be repeated."""
+
+
+@dataclass(frozen=True)
+class Production:
+    """What the journal has: how the server kept to its clock.
+
+    Attributes:
+        ticks: produced, over all its lives.
+        skipped: ticks that a life left out, described.
+        late: how many came when the next one was due already.
+        latest_s: how late the latest one was, seconds.
+        produced: the number of the next tick.
+    """
+
+    ticks: int
+    skipped: tuple[str, ...]
+    late: int
+    latest_s: float
+    produced: int
+
+    def __str__(self) -> str:
+        share = 100 * self.late / max(1, self.ticks)
+        return (
+            f"{self.ticks} ticks produced, {len(self.skipped)} skipped, {share:.1f} % later than a tick, "
+            f"the latest by {self.latest_s:.1f} s"
+        )
 
 
 def require_peers() -> None:
@@ -99,6 +131,7 @@ class FaultServer:
     page: int = 250
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
+    _is_killed: bool = True
 
     @property
     def journal(self) -> Path:
@@ -139,6 +172,7 @@ class FaultServer:
         async with asyncio.timeout(60):
             while line := await self.process.stdout.readline():
                 if line == b"ready\n":
+                    self._is_killed = False
                     self._drain = asyncio.create_task(_drain(self.process.stdout))
                     return
         msg = f"the fault server ended: {(self.directory / 'server.log').read_text()[-2000:]}"
@@ -147,13 +181,27 @@ class FaultServer:
     async def kill(self) -> None:
         """End it as a crash does."""
         if self.process is not None and self.process.returncode is None:
+            self._is_killed = True
             self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
 
-    def require_alive(self) -> None:
-        """Fail when the server ended by itself: the run is void."""
-        ended = self.process is None or self.process.returncode is not None
-        assert not ended, f"void: the server ended: {(self.directory / 'server.log').read_text()[-2000:]}"
+    def require_its_part(self) -> None:
+        """Fail when the server ended by itself, left out a tick or fell far behind.
+
+        Raises:
+            VoidRunError: says which.
+        """
+        if self.process is not None and self.process.returncode is not None and not self._is_killed:
+            said = (self.directory / "server.log").read_text(encoding="utf-8")[-2000:]
+            msg = f"the server ended by itself: {said}"
+            raise VoidRunError(msg)
+        made = self.production()
+        behind_s = (
+            0.0 if self._is_killed else (self.source.due() - made.produced) * self.source.step_ms / 1000
+        )
+        if made.skipped or max(made.latest_s, behind_s) > BEHIND_LIMIT_S:
+            msg = f"the server is {behind_s:.1f} s behind its clock: {made}: {made.skipped[:3]}"
+            raise VoidRunError(msg)
 
     async def step_clock(self, offset_ms: int) -> None:
         """Let the server's clock be off by so much from its next tick on."""
@@ -166,20 +214,21 @@ class FaultServer:
             lines = [line.split() for line in self.journal.read_text().splitlines()]
             self.source.jumps[:] = [(int(line[1]), int(line[2])) for line in lines if line[0] == "jump"]
 
-    def skipped(self) -> list[str]:
-        """Ticks that a life left out, as the journal has it; a run with any is void."""
-        found, expected = [], None
+    def production(self) -> Production:
+        """How the server kept to its clock so far; what came due while a life began counts as on time."""
+        skipped, ticks, late, latest_ms, expected, is_ready = [], 0, 0, 0, 0, False
         for line in self.journal.read_text(encoding="utf-8").splitlines():
-            words = line.split()
-            if words[0] == "jump":
-                continue
-            if words[0] == "life":
-                expected = int(words[1])
-                continue
-            if int(words[0]) != expected:
-                found.append(f"{line} where {expected} was due")
-            expected = int(words[0]) + 1
-        return found
+            word, *rest = line.split()
+            if word in ("life", "ready"):
+                is_ready = word == "ready"
+                expected = int(rest[0]) if rest else expected
+            elif word != "jump":
+                number, late_ms = int(word), int(rest[0]) if is_ready else 0
+                if number != expected:
+                    skipped.append(f"{number} where {expected} was due")
+                expected, ticks = number + 1, ticks + 1
+                late, latest_ms = late + (late_ms > self.source.step_ms), max(latest_ms, late_ms)
+        return Production(ticks, tuple(skipped), late, latest_ms / 1000, expected)
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:

@@ -1,4 +1,4 @@
-"""The network faults of the collector, ten seeds each: a server and some collectors a fault."""
+"""The network faults of the collector, ten seeds each: one server and one collector a fault."""
 
 from __future__ import annotations
 
@@ -9,45 +9,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fakes import fault_rig
-from tests.fakes.fault_rig import Fault, inject, running
+from tests.fakes.fault_rig import CATCH_UP_LIMIT_S, TAGS, Fault, inject, running
+from tests.fakes.fault_server import VoidRunError
 
 SEEDS = tuple(range(1, 11))
-TAGS = 500
+ATTEMPTS = 3  # of a case, when the server did not do its part
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, and how many collectors share its seeds at a time: long faults run side by side."""
+    """A fault, and how long the collector may take to catch up after it."""
 
     name: str
     fault: Fault
-    lanes: int = 1
+    limit_s: float = CATCH_UP_LIMIT_S
 
 
 CASES = (
-    Case("truncated frame", fault_rig.truncate, lanes=2),
-    Case("half-close", fault_rig.half_close, lanes=2),
-    Case("reset and refuse 10 s", fault_rig.refuse_10_s, lanes=2),
-    Case("stall 6 s", fault_rig.stall(6), lanes=2),
-    Case("stall 60 s", fault_rig.stall(60), lanes=5),
+    Case("truncated frame", fault_rig.truncate),
+    Case("half-close", fault_rig.half_close),
+    Case("reset and refuse 10 s", fault_rig.refuse_10_s),
+    Case("stall 6 s", fault_rig.stall(6)),
+    Case("stall 60 s", fault_rig.stall(60)),
     Case("server restart", fault_rig.restart()),
 )
-OUTAGE = Case("server gone 10 minutes", fault_rig.restart(600))
+OUTAGE = Case("server gone 10 minutes", fault_rig.restart(600), limit_s=900)
 
 
-def run(
-    directory: Path, case: Case, *, encrypted: bool, seeds: tuple[int, ...] = SEEDS, tags: int = TAGS
-) -> None:
-    """Inject a case's fault from each seed and compare sets after each.
+def run(directory: Path, case: Case, *, encrypted: bool, seeds: tuple[int, ...] = SEEDS) -> None:
+    """Inject a case's fault from each seed and compare sets after each; repeat the case where it is void.
 
-    The notifications of all collectors together stay near those of one with all tags: a lane has its share.
+    Raises:
+        AssertionError: something was lost, wrong or doubled, or every attempt was void.
     """
-
-    async def scenario() -> None:
-        share = tags // case.lanes
-        async with running(directory, encrypted=encrypted, tags=share, lanes=case.lanes) as rig:
-            await inject(rig, f"{case.name}, {'encrypted' if encrypted else 'plain'}", case.fault, seeds)
-
+    name = f"{case.name}, {'encrypted' if encrypted else 'plain'}"
+    voids: list[str] = []
     begin = time.monotonic()
-    asyncio.run(scenario())
-    sys.stdout.write(f"{case.name}: {len(seeds)} seeds in {time.monotonic() - begin:.0f} s\n")
+    for attempt in range(ATTEMPTS):
+        try:
+            asyncio.run(_inject(directory / f"attempt{attempt}", name, case, encrypted, seeds))
+        except VoidRunError as void:
+            voids.append(str(void))
+            sys.stdout.write(f"{name}: void, repeated: {void}\n")
+        else:
+            break
+    assert len(voids) < ATTEMPTS, f"{name}: void {ATTEMPTS} times, nothing was judged: {voids}"
+    sys.stdout.write(
+        f"{name}: {len(seeds)} seeds at {TAGS} tags in {time.monotonic() - begin:.0f} s, {len(voids)} void\n"
+    )
+
+
+async def _inject(directory: Path, name: str, case: Case, encrypted: bool, seeds: tuple[int, ...]) -> None:
+    async with running(directory, encrypted=encrypted) as rig:
+        await inject(rig, name, case.fault, seeds, case.limit_s)

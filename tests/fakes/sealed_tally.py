@@ -27,7 +27,7 @@ class SealedTally:
         system_id: its one system.
         source: what the server produces.
         wrong: points that were never produced so, first ones described.
-        counts: tags by ticks, how often each sample was sealed.
+        counts: ticks by tags, how often each sample was sealed.
     """
 
     site: Path
@@ -36,9 +36,11 @@ class SealedTally:
     wrong: list[str] = field(default_factory=list)
     counts: npt.NDArray[np.uint8] = field(init=False)
     _read: int = 0
+    _right: int = 0
+    _complete: int = 0
 
     def __post_init__(self) -> None:
-        self.counts = np.zeros((self.source.tags, 1024), np.uint8)
+        self.counts = np.zeros((1024, self.source.tags), np.uint8)
         self._names = pa.array([tag_name(tag) for tag in range(self.source.tags)])
         self._key = load_verify_key(self.site / "pki" / "gateway_verify.pem")
 
@@ -56,11 +58,13 @@ class SealedTally:
     def missing(self, ticks: int) -> int:
         """How many of the samples before a tick are not sealed."""
         self._grow(ticks)
-        return int((self.counts[:, :ticks] == 0).sum())
+        while self._complete < ticks and self.counts[self._complete].all():
+            self._complete += 1
+        return int((self.counts[self._complete : ticks] == 0).sum())
 
     def first_missing(self, ticks: int) -> str:
         """The holes of the first tag that has one: ranges of ticks."""
-        tag, tick = np.nonzero(self.counts[:, :ticks] == 0)
+        tick, tag = np.nonzero(self.counts[:ticks] == 0)
         if not len(tag):
             return "none"
         mine = tick[tag == tag[0]]
@@ -70,28 +74,32 @@ class SealedTally:
         ranges = ", ".join(f"{start}-{last}" for start, last in zip(starts, lasts, strict=True))
         return f"{len(np.unique(tag))} tags, {tag_name(int(tag[0]))} ticks {ranges}"
 
+    def reached(self, ticks: int) -> bool:
+        """Whether every tag has something from a tick on: its live values go through again."""
+        return bool(self.counts[ticks:].any(axis=0).all())
+
     def doubled(self) -> int:
         """How many points stand more than once."""
-        return int(np.maximum(self.counts.astype(np.int64) - 1, 0).sum())
+        return self._right - int(np.count_nonzero(self.counts))
 
     def _grow(self, ticks: int) -> None:
-        if ticks > self.counts.shape[1]:
-            wider = np.zeros((self.source.tags, ticks * 2), np.uint8)
-            wider[:, : self.counts.shape[1]] = self.counts
-            self.counts = wider
+        if ticks > len(self.counts):
+            longer = np.zeros((ticks * 2, self.source.tags), np.uint8)
+            longer[: len(self.counts)] = self.counts
+            self.counts = longer
 
     def _add(self, table: pa.Table) -> None:
         tag = pc.index_in(table["tag_id"], self._names).to_numpy().astype(np.int64)
         microseconds = table["source_at_utc"].cast(pa.int64()).to_numpy()
         ticks = UNIX_EPOCH_TICKS + 10 * microseconds + table["source_at_100ns"].to_numpy()
         n = self._tick_numbers((ticks - UNIX_EPOCH_TICKS) // TICKS_PER_MS)
-        known = n >= 0
-        right = known.copy()
-        right[known] = self._right(table, tag, n, ticks, known)
+        right = n >= 0
+        right[right] = self._are_right(table.filter(pa.array(right)), tag[right], n[right], ticks[right])
         for row in np.nonzero(~right)[0][: max(0, 20 - len(self.wrong))]:
             self.wrong.append(str(table.slice(int(row), 1).to_pylist()[0]))
         self._grow(int(n.max(initial=0)) + 1)
-        np.add.at(self.counts, (tag[right], n[right]), 1)
+        np.add.at(self.counts.reshape(-1), n[right] * self.source.tags + tag[right], 1)
+        self._right += int(right.sum())
 
     def _tick_numbers(self, times_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if not self.source.jumps:
@@ -102,22 +110,23 @@ class SealedTally:
         at = np.minimum(np.searchsorted(produced[order], times_ms), len(produced) - 1)
         return np.where(produced[order][at] == times_ms, order[at], -1)
 
-    def _right(
+    def _are_right(
         self,
         table: pa.Table,
         tag: npt.NDArray[np.int64],
         n: npt.NDArray[np.int64],
         ticks: npt.NDArray[np.int64],
-        known: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.bool_]:
-        tag, n, ticks = tag[known], n[known], ticks[known]
-        status = table["status_code"].to_numpy()[known]
+        status = table["status_code"].to_numpy()
         status = np.where(status & 0x0C00 == 0x0400, status & ~OVERFLOW, status)
-        right = (ticks == self.source.ticks(tag, n)) & (status == self.source.statuses(tag, n))
-        numbers = table["value_number"].to_numpy(zero_copy_only=False)[known]
+        right: npt.NDArray[np.bool_] = ticks == self.source.ticks(tag, n)
+        right &= status == self.source.statuses(tag, n)
         is_text = tag % 25 == TEXT
+        numbers = table["value_number"].to_numpy(zero_copy_only=False)
         right &= is_text | (numbers == self.source.numbers(tag, n))
-        texts = table["value_text"].filter(pa.array(known)).to_pylist()
-        for row in np.nonzero(is_text)[0]:
-            right[row] &= texts[row] == f"v{n[row]}"
+        texts = table["value_text"].filter(pa.array(is_text))
+        first, last = int(n.min(initial=0)), int(n.max(initial=0))
+        produced = pa.array([f"v{tick}" for tick in range(first, last + 1)])
+        is_same = pc.equal(texts, produced.take(pa.array(n[is_text] - first))).fill_null(False)
+        right[is_text] &= is_same.to_numpy(zero_copy_only=False)
         return right
