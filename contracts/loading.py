@@ -28,7 +28,7 @@ from contracts.fields import (
     custom_properties,
 )
 from contracts.model import Column, Contract, ExtractMode
-from contracts.placeholders import placeholder_faults
+from contracts.placeholders import is_placeholder, placeholder_faults
 from contracts.standard import parse, standard_faults
 
 CONTRACT_SUFFIX = ".odcs.yaml"
@@ -125,7 +125,7 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
     table = odcs.schema_[0]
     properties = custom_properties(table.customProperties, TABLE_PROPERTIES, _TABLE_PLACE, problems)
     category = odcs.domain or ""
-    if category not in CATEGORY_ENGLISH:
+    if category not in CATEGORY_ENGLISH and not is_placeholder(category):
         problems.add(
             ("domain",), f"expected one of {CATEGORY_LABELS} (category of 7.2.2 a), found {odcs.domain!r}"
         )
@@ -173,6 +173,8 @@ def _mode(found: object, problems: FaultList) -> ExtractMode:
 def _service_level(odcs: OpenDataContractStandard, name: str, problems: FaultList) -> int:
     """The period of a service level in seconds; its absence or an unknown unit is a fault."""
     for index, level in enumerate(odcs.slaProperties or []):
+        if level.property == name and is_placeholder(level.value):
+            return 0  # told as what it is
         if level.property == name:
             unit_s = PERIOD_SECONDS.get(level.unit or "")
             if unit_s is None or not isinstance(level.value, int):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from contracts.model import Column
+from contracts.placeholders import is_placeholder
 from contracts.vocabulary import code_types, units
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -19,6 +20,8 @@ _CODED_ENDINGS = ("_code", "_type")
 def name_faults(column: Column) -> Iterator[str]:
     """One sentence for each rule that the column's name or labels break."""
     name = column.name
+    if is_placeholder(name):
+        return
     if not _NAME.fullmatch(name.removeprefix("_")):
         yield f"column {name!r}: expected small letters, digits and _, beginning with a letter"
     if column.logical_type == "timestamp" and not name.endswith("_at_utc"):
@@ -40,7 +43,7 @@ def vocabulary_faults(column: Column) -> Iterator[str]:
     if column.code_type is not None and column.code_type not in code_types():
         known = ", ".join(code_types())
         yield f"{column.name}: unknown codeType {column.code_type!r}; code_types.csv has {known}"
-    if column.unit is None:
+    if column.unit is None or is_placeholder(column.unit):
         return
     unit = units().get(column.unit)
     if unit is None:

@@ -19,6 +19,7 @@ from contracts.documents import Document, read_document
 from contracts.errors import ContractError
 from contracts.loading import load_contracts
 from contracts.model import Contract
+from contracts.placeholders import placeholder_faults
 from ingestion.errors import PermanentError, RegistryError
 
 PRODUCT_SYSTEMS = Path(__file__).parent / "systems"
@@ -200,6 +201,7 @@ def _read_file(path: Path, model: type[_File], faults: list[str]) -> _File | Non
     faults += [str(problem) for problem in problems]
     if document is None:
         return None
+    faults += [str(fault) for fault in placeholder_faults(document)]
     try:
         return model.model_validate(document.content)
     except ValidationError as error:

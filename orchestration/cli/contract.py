@@ -47,6 +47,47 @@ def check(
 
 
 @app.command()
+def new(
+    system: Annotated[str, typer.Argument(help="System id, as wms_south 系统编号.")],
+    table: Annotated[
+        str | None, typer.Argument(help="Our name of the table; without it the system alone 表名.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="sql, workbook or register 读取方式.")] = "sql",
+    source: Annotated[
+        str | None, typer.Option("--source", help="The source's name of the table, as dbo.TANK 源表名.")
+    ] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(help="Secret with the database's URL: its catalogue is read 数据库地址的密钥名."),
+    ] = None,
+    sample: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet file that shows the columns 样例文件.")
+    ] = None,
+    product: Annotated[bool, typer.Option("--product", help="Into the product 写入产品目录.")] = False,
+    site: SiteOption = None,
+) -> None:
+    """Write the files of a new system or table; what is missing is a placeholder that `check` names.
+
+    新建系统或表的合同文件：能从数据库或样例得到的已填好，其余为占位符，由 check 逐条指出；从不覆盖已有文件。
+    """
+    from ingestion.registry import SystemKind
+    from orchestration.new_contract import NewTable, make_contract
+
+    kinds = [found.value for found in SystemKind]
+    if kind not in kinds:
+        fail(f"{kind!r} is no kind of system; expected one of {', '.join(kinds)}", ExitCode.USAGE)
+    wanted = NewTable(system, table, SystemKind(kind), source, secret, sample)
+    site_dir = None if product else _site_if_any(site)
+    if site_dir is None and not product:
+        fail("no site here: give --site, or --product for the product 未找到站点", ExitCode.USAGE)
+    with writing(Path(system)):
+        written = make_contract(wanted, site_dir)
+    for path in written:
+        say(str(path))
+    say("Next 下一步: fill in what `chemlink contract check` names 按检查结果逐条填写")
+
+
+@app.command()
 def diff(
     old: Annotated[
         str, typer.Argument(help="File, folder, git revision, 'released' or 'lake' 文件、目录、版本.")
