@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,11 +31,23 @@ from protocols.clock import SystemClock
 from protocols.keys import load_verify_key
 from protocols.opcua_time import UNIX_EPOCH_TICKS
 from tests.fakes import opcua_history
-from tests.fakes.opcua_history import SYSTEM, Source, free_port
+from tests.fakes.opcua_history import SYSTEM, Source
 
 PROGRAM = "import sys, pathlib; from ingestion.collector.run import main; main(pathlib.Path(sys.argv[1]))"
 ROOT = Path(__file__).parents[2]
 TAKEOVER_S = 1.0
+
+
+def free_port() -> int:
+    """A port that is free, and that no outgoing connection takes before it is used."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Cable:

@@ -14,6 +14,8 @@ told as (
         is_open,
         detail,
         observed_at_utc,
+        -- the spare of a pair of collectors seals streams of its own
+        case when right(_stream, 6) = '_spare' then 'spare' else 'main' end as collector_role,
         _sequence
     from {{ source(system_id, 'raw_' ~ system_id ~ '__gaps') }}
     {% if not loop.last %}union all{% endif %}
@@ -42,6 +44,7 @@ select
     reason as reason_code,
     is_open,
     detail,
+    collector_role,
     observed_at_utc
 from ranked
 where newest_rank = 1
