@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import select
 
+from ingestion.stream_families import stream_families
 from lake import tables
 from lake.state import StateStore, from_utc_text
-from lake.state_tables import streams
 from orchestration.assets.streams import gateway_key, raw_key, stream_name
 from orchestration.location import Location
 from orchestration.settings import Settings
@@ -26,7 +25,7 @@ def landed_events(
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialisation of the gateway stream and of the raw table for each stream that moved on."""
     with state.read() as connection:
-        found = {row["stream"]: dict(row) for row in connection.execute(select(streams)).mappings()}
+        found = stream_families(connection)
     contracts = [contract for system in location.stream_systems for contract in system.tables]
     for contract in contracts:
         row = found.get(stream_name(contract))

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pyarrow as pa
-from sqlalchemy import select
 
 from contracts.arrow import raw_schema
 from contracts.checks import Violation, check
 from contracts.model import Contract, ExtractMode
+from ingestion.stream_families import stream_families
 from lake import tables
 from lake.state import StateStore
-from lake.state_tables import streams
 from orchestration.assets.streams import raw_key, stream_name
 from orchestration.labels import bilingual
 from orchestration.location import Location
@@ -72,10 +71,11 @@ def newest_rows(location: Location, contract: Contract, state: StateStore) -> pa
         last = tables.transaction_version(path, contract.contract_id) or 0
         return tables.read(path, filters=[("_extract_sequence", "==", last), ("_op", "==", "upsert")])
     with state.read() as connection:
-        found = connection.execute(
-            select(streams.c.last_sequence).where(streams.c.stream == stream_name(contract))
-        ).scalar()
-    return tables.read(path, filters=[("_sequence", ">", (found or 0) - _SEGMENTS)])
+        found = stream_families(connection).get(stream_name(contract))
+    if found is None:
+        return tables.read(path, filters=[("_sequence", ">", -_SEGMENTS)])
+    stream, after = found["newest_stream"], found["newest_sequence"] - _SEGMENTS
+    return tables.read(path, filters=[("_stream", "==", stream), ("_sequence", ">", after)])
 
 
 def _result(

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from ingestion.gateway.links import links
+from ingestion.stream_families import stream_families
 from lake.findings import open_findings
 from lake.state import StateStore, from_utc_text
-from lake.state_tables import gaps, streams
+from lake.state_tables import gaps
 from orchestration.delivery import overdue
 from orchestration.doctor.diagnosis import Diagnosis, well, wrong
 from orchestration.location import Location
@@ -31,7 +32,7 @@ def examine_flow(location: Location, state: StateStore) -> Iterator[Diagnosis]:
 def _streams(location: Location, state: StateStore) -> Iterator[Diagnosis]:
     now = location.settings.clock.now()
     with state.read() as connection:
-        rows = {row["stream"]: row for row in connection.execute(select(streams)).mappings()}
+        rows = stream_families(connection)
     for system in location.stream_systems:
         name = f"{system.system_id}.points"
         if name not in rows:

@@ -17,6 +17,7 @@ from ingestion.collector.marks import (
     read_checkpoint,
     write_checkpoint,
 )
+from ingestion.collector.open_holes import HOLES_NAME, HoleStore
 from ingestion.collector.sealing import KINDS
 from protocols.durable_files import write_durably
 from protocols.segments import manifest_path, sequences, verify_content
@@ -99,6 +100,16 @@ class Copies:
                     break
                 _remove(manifest_path(folder, stream, number))
 
+    def put_holes(self, system_id: str, content: bytes) -> None:
+        """Take the holes in history that the peer keeps trying to fill.
+
+        Raises:
+            ValueError: they are of a system that is not ours.
+            OSError: the disk refuses.
+        """
+        self._require(system_id in self._streams, system_id)
+        write_durably(self._folder(system_id) / HOLES_NAME, content)
+
     def put_segment(self, system_id: str, stream: str, number: int, manifest: bytes, payload: bytes) -> None:
         """Take a segment.
 
@@ -154,6 +165,22 @@ def peer_marks(state_dir: Path, system_id: str, peer_suffix: str) -> dict[str, d
         return {}  # the peer was never heard, or did not get so far
     marks = load_committed(folder, peer_streams(system_id, peer_suffix)).marks
     return {kind: marks.get(f"{system_id}.{kind}{peer_suffix}", {}) for kind in KINDS}
+
+
+def adopt_holes(state_dir: Path, system_id: str, own_suffix: str, peer_suffix: str) -> None:
+    """Keep the peer's holes beside our own: whoever collects goes on trying to fill them.
+
+    Raises:
+        MarksError: a newer version kept them.
+        OSError: the disk refuses.
+    """
+    own = HoleStore(state_dir / system_id, f"{system_id}.gaps{own_suffix}")
+    peer = HoleStore(copy_folder(state_dir, system_id), f"{system_id}.gaps{peer_suffix}")
+    kept = {(hole.tag_id, hole.start): hole for hole in own.load()}
+    new = {(hole.tag_id, hole.start): hole for hole in peer.load()}
+    if not new.keys() <= kept.keys():
+        (state_dir / system_id).mkdir(parents=True, exist_ok=True)
+        own.write((new | kept).values())
 
 
 def _link(source: Path, target: Path, stream: str, number: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingestion.collector.sealing import Pairing
-from ingestion.collector.standby.copies import peer_marks
+from ingestion.collector.standby.copies import adopt_holes, peer_marks
 from ingestion.collector.standby.pair import Pair, suffixes
 from ingestion.collector.system import SystemCollector
 
@@ -28,6 +28,8 @@ def open_pair(settings: CollectorSettings, sign_key: Ed25519PrivateKey, clock: C
     own_suffix, peer_suffix = suffixes(standby)
 
     def open_systems() -> list[SystemCollector]:
+        for server in settings.servers:
+            adopt_holes(settings.state_dir, server.system_id, own_suffix, peer_suffix)
         return [
             SystemCollector(
                 server,

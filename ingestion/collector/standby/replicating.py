@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingestion.collector.marks import CHECKPOINT_NAME, Committed, checkpoint_bytes
+from ingestion.collector.open_holes import HOLES_NAME
 from ingestion.collector.sealing import KINDS
 from ingestion.gateway.sent_ledger import SentLedger
 from protocols.segments import manifest_path, sequences
@@ -44,11 +45,13 @@ class Replication:
         self._next: dict[str, int] = {}
         self._needs_base: set[str] = set()
         self._given_base: dict[str, tuple[int, int]] = {}
+        self._given_holes: dict[str, tuple[int, int]] = {}
 
     def begin(self, held: dict[str, Any]) -> None:
         """Go on from what the peer holds."""
         self._next.clear()
         self._given_base.clear()
+        self._given_holes.clear()
         self._needs_base = {name for name in self._folders if not held.get(name, {}).get("has_base")}
         for system_id, folder in self._folders.items():
             reached = _reached(_base(folder))
@@ -80,18 +83,25 @@ class Replication:
             system_id = parcel.header["system"]
             self._needs_base.discard(system_id)
             self._given_base[system_id] = parcel.stamp
+        elif parcel.header["put"] == "holes":
+            self._given_holes[parcel.header["system"]] = parcel.stamp
         else:
             self._next[parcel.header["stream"]] = parcel.header["number"] + 1
 
     def _next_of(self, system_id: str, folder: Path) -> Parcel | None:
         if system_id in self._needs_base:
             return self._base_of(system_id, folder)
+        # Before the segments: a hole must be known wherever the marks past it are.
+        stamp = _stamp(folder / HOLES_NAME)
+        if stamp != (0, 0) and stamp != self._given_holes.get(system_id):
+            header = {"put": "holes", "system": system_id}
+            return Parcel(header, (folder / HOLES_NAME).read_bytes(), stamp)
         for stream in self._streams(system_id):
             number = self._next[stream]
             path = manifest_path(folder, stream, number)
             if path.exists():
                 return _segment(system_id, stream, number, path)
-        if self._given_base.get(system_id) == _stamp(folder):
+        if self._given_base.get(system_id) == _stamp(folder / CHECKPOINT_NAME):
             return None
         return self._renewed_base(system_id, folder)
 
@@ -111,7 +121,8 @@ class Replication:
 
     def _base_of(self, system_id: str, folder: Path) -> Parcel:
         # Stamped before it is read: a checkpoint written in between goes once more.
-        return Parcel({"put": "base", "system": system_id}, stamp=_stamp(folder), body=_base(folder))
+        stamp = _stamp(folder / CHECKPOINT_NAME)
+        return Parcel({"put": "base", "system": system_id}, _base(folder), stamp)
 
     def _streams(self, system_id: str) -> list[str]:
         return [f"{system_id}.{kind}{self._suffix}" for kind in KINDS]
@@ -135,9 +146,9 @@ def _reached(base: bytes) -> dict[str, int]:
     return {str(stream): int(last) for stream, last in json.loads(base)["last_sequences"].items()}
 
 
-def _stamp(folder: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int]:
     try:
-        status = (folder / CHECKPOINT_NAME).stat()
+        status = path.stat()
     except FileNotFoundError:
         return (0, 0)
     return status.st_mtime_ns, status.st_ino

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ingestion.collector.open_holes import HoleStore, KeptHole
 from ingestion.collector.sealing import Pairing, Sealer
-from ingestion.collector.standby.copies import Copies, peer_marks
+from ingestion.collector.standby.copies import Copies, adopt_holes, peer_marks
 from ingestion.collector.standby.election import Act, Heard, Standing, decide, next_epoch
 from ingestion.collector.standby.peer_view import PeerView
 from ingestion.collector.standby.replicating import Replication
@@ -159,6 +160,8 @@ class TwoFolders:
                 return count
             if parcel.header["put"] == "base":
                 self.copies.put_base(parcel.header["system"], parcel.body)
+            elif parcel.header["put"] == "holes":
+                self.copies.put_holes(parcel.header["system"], parcel.body)
             else:
                 size = parcel.header["manifest_size"]
                 body, number = parcel.body, parcel.header["number"]
@@ -225,6 +228,19 @@ def test_what_the_peer_has_not_sent_is_adopted_once(tmp_path: Path) -> None:
     folders.note_sent(3)
     assert (folders.copies.adopt(), folders.copies.adopt()) == (2, 0)
     assert sequences(folders.main / f"adopted_{SYSTEM}", SPARE_POINTS) == [4, 5]
+
+
+def test_holes_of_history_are_kept_on_both_sides(tmp_path: Path) -> None:
+    folders = TwoFolders(tmp_path)
+    own, others = KeptHole("T1", 10, 10, 20), KeptHole("T2", 30, 35, 40)
+    folders.seal(1)
+    HoleStore(folders.spare / SYSTEM, "opcua_a.gaps_spare").write([others])
+    (folders.main / SYSTEM).mkdir(parents=True)
+    store = HoleStore(folders.main / SYSTEM, "opcua_a.gaps")
+    store.write([own])
+    folders.give()
+    adopt_holes(folders.main, SYSTEM, "", "_spare")
+    assert set(store.load()) == {own, others}
 
 
 def test_of_both_marks_the_later_one_holds(tmp_path: Path) -> None:
