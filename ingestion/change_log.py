@@ -7,7 +7,7 @@ its one commit is there or it is not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from contracts.arrow import raw_schema, source_schema
 from contracts.model import Contract
 from lake import tables
 from lake.layout import LakePaths
+from lake.streaming import append_batches
 from lake.tables import AppendReport
 
 UPSERT = "upsert"
@@ -51,6 +52,11 @@ class ChangeLog:
     def exists(self) -> bool:
         """Whether anything was ever landed."""
         return tables.exists(self._path)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no row to compare with."""
+        return not self.exists or tables.count(self._path) == 0
 
     @property
     def last_sequence(self) -> int:
@@ -106,22 +112,39 @@ class ChangeLog:
             deletes: the last known rows of the keys that are gone.
             provenance: where they come from.
         """
-        schema = raw_schema(self.contract)
-        rows = pa.concat_tables(
-            [self._stamped(upserts, UPSERT, provenance), self._stamped(deletes, DELETE, provenance)]
-        )
-        metadata = {"run_id": provenance.run_id, "schema_version": self.contract.version}
-        if provenance.watermark is not None:
-            metadata["watermark"] = provenance.watermark
+        stamped = [self.stamped(upserts, UPSERT, provenance), self.stamped(deletes, DELETE, provenance)]
         return tables.append(
             self._path,
-            rows,
-            schema,
+            pa.concat_tables(stamped),
+            raw_schema(self.contract),
             app_id=self.contract.contract_id,
             version=provenance.sequence,
             partition_by=self.contract.partition_by,
-            commit_metadata=metadata,
+            commit_metadata=self._commit_metadata(provenance),
         )
+
+    def append_batches(self, stamped: Iterable[pa.RecordBatch], provenance: Provenance) -> AppendReport:
+        """Land rows as they come, in one commit; what raises on the way leaves nothing behind.
+
+        Args:
+            stamped: rows as `stamped` made them.
+            provenance: the one they were stamped with.
+        """
+        return append_batches(
+            self._path,
+            stamped,
+            raw_schema(self.contract),
+            app_id=self.contract.contract_id,
+            version=provenance.sequence,
+            partition_by=self.contract.partition_by,
+            commit_metadata=self._commit_metadata(provenance),
+        )
+
+    def _commit_metadata(self, provenance: Provenance) -> dict[str, str]:
+        metadata = {"run_id": provenance.run_id, "schema_version": self.contract.version}
+        if provenance.watermark is not None:
+            metadata["watermark"] = provenance.watermark
+        return metadata
 
     def has_file(self, source_file: str) -> bool:
         """Whether rows of this file have landed."""
@@ -150,7 +173,8 @@ class ChangeLog:
                 found = found.append_column(field, pa.nulls(found.num_rows, field.type))
         return found.select(list(columns))
 
-    def _stamped(self, rows: pa.Table, operation: str, provenance: Provenance) -> pa.Table:
+    def stamped(self, rows: pa.Table, operation: str, provenance: Provenance) -> pa.Table:
+        """Rows as they are stored: with operation, origin and row key."""
         schema = raw_schema(self.contract)
         count = rows.num_rows
         values: dict[str, Any] = {
@@ -172,11 +196,16 @@ class ChangeLog:
 
 def row_keys(rows: pa.Table, primary_key: Sequence[str]) -> pa.ChunkedArray:
     """The key of each row as one string: its columns joined by `|`, with bars and backslashes escaped."""
-    parts = []
-    for name in primary_key:
-        text = pc.replace_substring(pc.cast(rows[name], pa.string()), "\\", "\\\\")
-        parts.append(pc.replace_substring(text, "|", "\\|"))
+    parts = [_escaped(pc.cast(rows[name], pa.string())) for name in primary_key]
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
+
+
+def _escaped(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Backslashes first; most keys have neither, and looking is cheaper than replacing."""
+    for mark in ("\\", "|"):
+        if pc.any(pc.match_substring(text, mark)).as_py():
+            text = pc.replace_substring(text, mark, "\\" + mark)
+    return text
 
 
 def changed_rows(incoming: pa.Table, latest: pa.Table, contract: Contract) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,16 +10,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.checks import Violation
 from contracts.model import Contract, ExtractMode
 from ingestion.change_log import ChangeLog, changed_rows, row_keys, vanished_rows
 from ingestion.connectors.sql import SqlSnapshot, open_snapshot
 from ingestion.context import ExtractContext, ExtractReport, Outcome
+from ingestion.first_load import land_first, written
 from ingestion.snapshots import land_changes, land_snapshot, refuse_shrunken
 from ingestion.value_findings import record, require_contract, unknown_column
 
 
-def extract_sql(contract: Contract, url: str, context: ExtractContext) -> ExtractReport:
+def extract_sql(
+    contract: Contract, url: str, context: ExtractContext, *, connections: int = 1
+) -> ExtractReport:
     """Read what changed in the source and land it.
+
+    Args:
+        contract: the table.
+        url: where its source answers.
+        context: lake, state, clock.
+        connections: how many may read a table at the same time, where the database can share a snapshot.
 
     Raises:
         ContractBreachError: columns, types or keys are not what the contract says; nothing landed.
@@ -26,8 +37,11 @@ def extract_sql(contract: Contract, url: str, context: ExtractContext) -> Extrac
         SourceUnavailableError: the source did not answer; the next run continues.
     """
     log = ChangeLog(contract, context.lake)
-    with open_snapshot(url, contract) as source:
+    with open_snapshot(url, contract, connections=connections) as source:
         warnings = [unknown_column(name) for name in source.unknown_columns()]
+        if log.is_empty:
+            report, odd = land_first(log, source, context)
+            return _told(log, report, [*warnings, *odd], context, is_complete=True)
         has_cursor = contract.mode in {ExtractMode.CURSOR, ExtractMode.CURSOR_SWEEP}
         watermark = log.watermark(context.clock.now()) if has_cursor else None
         since = log.window_start(watermark) if watermark is not None else None
@@ -37,7 +51,18 @@ def extract_sql(contract: Contract, url: str, context: ExtractContext) -> Extrac
             report = land_snapshot(log, incoming, context)
         else:
             report = _land_window(log, source, incoming, since, context)
-    record(log, warnings, context, is_complete=since is None)
+    return _told(log, report, warnings, context, is_complete=since is None)
+
+
+def _told(
+    log: ChangeLog,
+    report: ExtractReport,
+    warnings: Sequence[Violation],
+    context: ExtractContext,
+    *,
+    is_complete: bool,
+) -> ExtractReport:
+    record(log, warnings, context, is_complete=is_complete)
     return replace(report, warnings=tuple(str(warning) for warning in warnings))
 
 
@@ -61,7 +86,7 @@ def _land_window(
         context,
         outcome=outcome,
         rows_read=incoming.num_rows,
-        watermark=_written(watermark),
+        watermark=written(watermark),
     )
     return _with_event_times(report, upserts, contract)
 
@@ -95,12 +120,6 @@ def _watermark_after(log: ChangeLog, upserts: pa.Table, now: datetime) -> Any:
         landed = landed.filter(pc.less_equal(landed, pa.scalar(now, landed.type)))
     newest = pc.max(landed).as_py()
     return max((value for value in (before, newest) if value is not None), default=None)
-
-
-def _written(watermark: Any) -> str | None:
-    if watermark is None:
-        return None
-    return watermark.isoformat() if isinstance(watermark, datetime) else str(watermark)
 
 
 def _with_event_times(report: ExtractReport, upserts: pa.Table, contract: Contract) -> ExtractReport:

@@ -6,9 +6,6 @@ cannot be converted is a `ConversionError` that names the value.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,18 +32,6 @@ def convert(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         found = str(error).splitlines()[0]
         msg = f"{column.name} (source {column.source_name}): {found}, expected {arrow_type(column)}"
         raise ConversionError(msg) from error
-
-
-def source_literal(column: Column, value: datetime | int) -> str:
-    """A cursor value as an SQL literal in the form the source column has."""
-    if isinstance(value, int):
-        return str(value)
-    if column.source_format == EPOCH_MS:
-        return str(int(value.timestamp() * 1000))
-    if column.source_zone is not None:
-        local = value.astimezone(ZoneInfo(column.source_zone)).replace(tzinfo=None)
-        return f"timestamp '{local.isoformat(sep=' ')}'"
-    return f"timestamptz '{value.astimezone(UTC).isoformat(sep=' ')}'"
 
 
 def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -90,15 +75,21 @@ def _instants(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     if pa.types.is_string(values.type):
         text = pc.utf8_trim_whitespace(values)
         filled = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-        if column.source_format is None:
+        if column.source_format is None and column.source_zone is None:
             return filled.cast(UTC_US)
-        values = pc.strptime(filled, format=_directive(column.source_format), unit="s")
+        values = _local_instants(filled, column)
     if pa.types.is_timestamp(values.type) and values.type.tz is None:
         if column.source_zone is None:
             msg = f"an instant without a zone ({values.type}); declare logicalTypeOptions.defaultTimezone"
             raise pa.ArrowInvalid(msg)
         values = pc.assume_timezone(values, column.source_zone, ambiguous="earliest", nonexistent="latest")
     return values.cast(UTC_US)
+
+
+def _local_instants(text: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    if column.source_format is None:
+        return text.cast(pa.timestamp("us"))
+    return pc.strptime(text, format=_directive(column.source_format), unit="s")
 
 
 def _directive(source_format: str) -> str:

@@ -1,175 +1,230 @@
-"""Reading PostgreSQL through ADBC, Arrow all the way, in one consistent snapshot.
+"""One table of a source database as of one moment, in the contract's names and types, batch by batch.
 
-Only declared columns are selected. A column of another type than the contract says, or none at all, is a
-breach; a column that the contract does not know is told and not read. Not supported: sources other than
-PostgreSQL, and cursors that are neither instants nor integers.
+The URL says which database it is; what databases say differently lies in the dialects. Only declared columns
+are selected. A column of another type than the contract says, or none at all, is a breach; a column that the
+contract does not know is told and not read. Not supported: cursors that are neither instants nor integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_manager import OperationalError
-from adbc_driver_postgresql import dbapi
 
+from contracts.arrow import source_schema
 from contracts.model import Column, Contract
-from ingestion.connectors.conversion import ConversionError, convert, source_literal
+from ingestion.connectors.conversion import ConversionError
+from ingestion.connectors.sql_dialect import Dialect, type_faults
+from ingestion.connectors.sql_mysql import MySQL
+from ingestion.connectors.sql_oracle import Oracle
+from ingestion.connectors.sql_postgresql import PostgreSQL
+from ingestion.connectors.sql_ranges import read_ranges
+from ingestion.connectors.sql_sessions import Session, SessionError, connect
+from ingestion.connectors.sql_sqlite import SQLite
+from ingestion.connectors.sql_sqlserver import SQLServer
 from ingestion.errors import ContractBreachError, IngestionError, PermanentError, SourceUnavailableError
 
-# PostgreSQL's catalogue names of the types that contracts write in SQL.
-_CATALOGUE_NAMES = {
-    "char": "bpchar",
-    "varchar": "varchar",
-    "text": "text",
-    "smallint": "int2",
-    "integer": "int4",
-    "bigint": "int8",
-    "numeric": "numeric",
-    "real": "float4",
-    "double precision": "float8",
-    "boolean": "bool",
-    "date": "date",
-    "timestamp": "timestamp",
-    "timestamptz": "timestamptz",
-}
-_CONNECTION_LOST = ("08", "57P")  # SQLSTATE classes: connection exception, operator intervention
+DIALECTS: tuple[Dialect, ...] = (PostgreSQL(), SQLite(), MySQL(), SQLServer(), Oracle())
 
 
 @dataclass(frozen=True)
 class SqlSnapshot:
-    """One table of the source as of one moment."""
+    """One table of the source as of one moment.
 
-    connection: dbapi.Connection
+    Attributes:
+        session: the connection that holds the moment.
+        dialect: how this database speaks.
+        contract: what the table holds.
+        url: for further connections.
+        connections: how many may read one table at the same time.
+    """
+
+    session: Session
+    dialect: Dialect
     contract: Contract
+    url: str
+    connections: int = 1
 
-    def read_rows(self, *, since: datetime | int | None = None) -> pa.Table:
-        """The rows under our names in the contract's types.
+    def batches(self, *, since: datetime | int | None = None) -> Generator[pa.RecordBatch, None, None]:
+        """The rows under our names in the contract's types, in no order.
 
         Args:
             since: only rows whose cursor is at least this.
 
         Raises:
             ContractBreachError: a column is gone, has another type, or holds what its type cannot.
+            SourceUnavailableError: the connection broke on the way.
         """
-        return self._select(self.contract.columns, self._window(since))
+        yield from self._select(self.contract.columns, self._window(since))
+
+    def read_rows(self, *, since: datetime | int | None = None) -> pa.Table:
+        """All of `batches` at once."""
+        return pa.Table.from_batches(self.batches(since=since), source_schema(self.contract))
 
     def read_keys(self) -> pa.Table:
         """The key columns of every row."""
         names = self.contract.primary_key
-        return self._select(tuple(self.contract.column(name) for name in names), "")
+        columns = tuple(self.contract.column(name) for name in names)
+        schema = pa.schema([source_schema(self.contract).field(name) for name in names])
+        return pa.Table.from_batches(self._select(columns, ""), schema)
 
     def is_empty(self) -> bool:
         """Whether the source table has no row at all."""
-        return not self._query(f"select 1 as one from {self._table} limit 1").num_rows  # noqa: S608
+        return not self._rows(self.dialect.limited(f"select 1 from {self._table}", 1))  # noqa: S608
+
+    def newest_cursor(self, now: datetime) -> datetime | int | None:
+        """The greatest cursor that is not in the future; None where there is none."""
+        assert self.contract.cursor is not None
+        column = self.contract.column(self.contract.cursor)
+        name = self.dialect.quoted(column.source_name)
+        until = ""
+        if column.logical_type == "timestamp":
+            until = f" where {name} <= {self.dialect.literal(column, now)}"
+        newest = f"(select max({name}) as {name} from {self._table}{until}) newest"  # noqa: S608
+        statement = f"select {self.dialect.selected(column)} from {newest}"  # noqa: S608
+        with self._explained():
+            batches = [self._converted(b, (column,)) for b in self.session.batches(statement)]
+        found = [value for batch in batches for value in batch.column(0).to_pylist()]
+        return found[0] if found else None
 
     def unknown_columns(self) -> tuple[str, ...]:
         """Columns of the source that the contract does not know.
 
         Raises:
             ContractBreachError: a declared column is gone or has another type.
+            PermanentError: there is no such table, or the reader may not see it.
         """
-        found = self._query(f"select * from {self._table} limit 0").schema  # noqa: S608
-        problems = [problem for column in self.contract.columns for problem in _type_problems(column, found)]
-        if problems:
-            raise ContractBreachError(self.contract.name, problems)
+        found = {str(name): str(kind) for name, kind in self._rows(self._catalogue)}
+        if not found:
+            msg = (
+                f"{self._what}: {self.dialect.name} has no such table or does not show it (42P01); "
+                "check the name and the reader's rights"
+            )
+            raise PermanentError(msg)
+        faults = type_faults(self.dialect, self.contract.columns, found)
+        if faults:
+            raise ContractBreachError(self.contract.name, faults)
         declared = {column.source_name for column in self.contract.columns}
-        return tuple(name for name in found.names if name not in declared)
+        return tuple(name for name in found if name not in declared)
 
     @property
     def _table(self) -> str:
-        return ".".join(_quoted(part) for part in self.contract.source_name.split("."))
+        return self.dialect.table(self.contract.source_name)
+
+    @property
+    def _catalogue(self) -> str:
+        return self.dialect.catalogue(self.contract.source_name)
+
+    @property
+    def _what(self) -> str:
+        return f"reading {self.contract.source_name} for {self.contract.name}"
 
     def _window(self, since: datetime | int | None) -> str:
         if since is None or self.contract.cursor is None:
             return ""
-        cursor = self.contract.column(self.contract.cursor)
-        return f" where {_quoted(cursor.source_name)} >= {source_literal(cursor, since)}"
+        column = self.contract.column(self.contract.cursor)
+        return f"{self.dialect.quoted(column.source_name)} >= {self.dialect.literal(column, since)}"
 
-    def _select(self, columns: tuple[Column, ...], where: str) -> pa.Table:
-        names = ", ".join(_quoted(column.source_name) for column in columns)
-        found = self._query(f"select {names} from {self._table}{where}")  # noqa: S608  (names come from the contract)
-        arrays, problems = {}, []
+    def _select(self, columns: tuple[Column, ...], where: str) -> Iterator[pa.RecordBatch]:
+        """Batches of the columns, converted; the driver's errors told as ours."""
+        names = ", ".join(self.dialect.selected(column) for column in columns)
+        statement = f"select {names} from {self._table}"  # noqa: S608  (names come from the contract)
+        with self._explained():
+            if self.connections > 1 and self.dialect.has_ranges and not where:
+                found = read_ranges(
+                    self.session, self.dialect, self.url, self._table, statement, count=self.connections
+                )
+            else:
+                found = self.session.batches(statement + (f" where {where}" if where else ""))
+            for batch in found:
+                yield self._converted(batch, columns)
+
+    def _converted(self, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> pa.RecordBatch:
+        arrays, problems = [], []
         for position, column in enumerate(columns):
+            values = pa.chunked_array([batch.column(position)])
             try:
-                arrays[column.name] = convert(found.column(position), column)
+                arrays.append(_one_chunk(self.dialect.received(values, column)))
             except ConversionError as error:
                 problems.append(str(error))
         if problems:
             raise ContractBreachError(self.contract.name, problems)
-        return pa.table(arrays)
+        fields = source_schema(self.contract)
+        return pa.RecordBatch.from_arrays(
+            arrays, schema=pa.schema([fields.field(column.name) for column in columns])
+        )
 
-    def _query(self, statement: str) -> pa.Table:
+    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
+        with self._explained():
+            return self.session.rows(statement)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with self.connection.cursor() as cursor:
-                cursor.execute(statement)
-                return cursor.fetch_arrow_table()
-        except AdbcError as error:
-            raise _explained(
-                error, f"reading {self.contract.source_name} for {self.contract.name}"
-            ) from error
+            yield
+        except SessionError as error:
+            breach = self.dialect.breach_of(error.cause, self.contract.columns)
+            if breach:
+                raise ContractBreachError(self.contract.name, [breach]) from error
+            raise _explained(self.dialect, error, self._what) from error
 
 
 @contextmanager
-def open_snapshot(url: str, contract: Contract) -> Iterator[SqlSnapshot]:
+def open_snapshot(url: str, contract: Contract, *, connections: int = 1) -> Iterator[SqlSnapshot]:
     """The source table as of now; every reading inside the block sees the same rows.
+
+    Args:
+        url: says which database, where and who.
+        contract: the table.
+        connections: how many may read the table at the same time, where the database can share a snapshot.
 
     Raises:
         SourceUnavailableError: nobody answers at the URL, or the connection broke.
         PermanentError: the source answers and refuses.
     """
+    dialect = dialect_of(url)
     try:
-        connection = dbapi.connect(url)
-    except AdbcError as error:
-        raise _explained(error, f"connecting to the source of {contract.name}") from error
+        session = connect(dialect, url)
+    except SessionError as error:
+        raise _explained(dialect, error, f"connecting to the source of {contract.name}") from error
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read read only")
-        yield SqlSnapshot(connection, contract)
-        connection.rollback()
+        for statement in dialect.snapshot:
+            try:
+                session.execute(statement)
+            except SessionError as error:
+                raise _explained(dialect, error, f"opening a snapshot for {contract.name}") from error
+        yield SqlSnapshot(session, dialect, contract, url, connections)
     finally:
-        connection.close()
+        session.close()
 
 
-def _explained(error: AdbcError, what: str) -> IngestionError:
+def dialect_of(url: str) -> Dialect:
+    """The dialect of the database that the URL names.
+
+    Raises:
+        PermanentError: no dialect knows the scheme.
+    """
+    scheme = urlsplit(url).scheme.split("+")[0]
+    for dialect in DIALECTS:
+        if scheme in dialect.schemes:
+            return dialect
+    known = [name for dialect in DIALECTS for name in dialect.schemes]
+    msg = f"a source's URL begins with {scheme!r}; expected one of {', '.join(known)}; correct the secret"
+    raise PermanentError(msg)
+
+
+def _one_chunk(values: pa.ChunkedArray) -> pa.Array:
+    return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
+def _explained(dialect: Dialect, error: SessionError, what: str) -> IngestionError:
     """The failure as one of ours; its type says whether trying again helps."""
-    first_line = str(error).splitlines()[0]
-    state = error.sqlstate or ""
-    if isinstance(error, OperationalError) and (not state or state.startswith(_CONNECTION_LOST)):
-        return SourceUnavailableError(f"{what}: {first_line}; the next run tries again")
-    return PermanentError(
-        f"{what}: {first_line} (SQLSTATE {state or 'none'}); check table, rights and contract"
-    )
-
-
-def _type_problems(column: Column, found: pa.Schema) -> list[str]:
-    if column.source_name not in found.names:
-        return [f"{column.name}: the source has no column {column.source_name!r}"]
-    declared = column.source_type or ""
-    name = declared.split("(")[0].strip()
-    metadata = found.field(column.source_name).metadata or {}
-    actual = metadata.get(b"POSTGRESQL:type", b"").decode()
-    if actual == "numeric":
-        actual = _numeric(int(metadata.get(b"POSTGRESQL:typmod", b"-1")))
-        declared = declared.replace(" ", "")
-    else:
-        declared = _CATALOGUE_NAMES.get(name, name)
-    if name and declared != actual:
-        return [
-            f"{column.name} (source {column.source_name}): found type {actual}, expected {column.source_type}"
-        ]
-    return []
-
-
-def _numeric(typmod: int) -> str:
-    """`numeric(p,s)` of PostgreSQL's type modifier, in which an unlimited numeric is negative."""
-    packed = typmod - 4
-    return f"numeric({packed >> 16},{packed & 0x7FF})" if packed >= 0 else "numeric"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    if dialect.is_lost_connection(error.cause, error.state):
+        return SourceUnavailableError(f"{what}: {error}; the next run tries again")
+    state = f" (SQLSTATE {error.state})" if error.state else ""
+    return PermanentError(f"{what}: {error}{state}; check table, rights and contract")

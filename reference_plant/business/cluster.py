@@ -77,7 +77,7 @@ class Cluster:
                 ],
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
                 **_run_as(self.data_dir),
             )
         self._wait_ready()
@@ -184,7 +184,7 @@ def _let_pass(path: Path) -> None:
             folder.chmod(mode | 0o001)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """On Linux the kernel stops the server (fast shutdown) when this process is killed outright."""
     if sys.platform == "linux":
         set_parent_death_signal = 1

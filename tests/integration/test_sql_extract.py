@@ -63,7 +63,7 @@ schema:
         primaryKeyPosition: 1
         required: true
         classification: 一般
-      - name: quantity
+      - name: quantity_kg
         physicalName: menge
         physicalType: numeric(12,3)
         logicalType: number
@@ -156,7 +156,7 @@ def add(sql: Callable[[str], None], number: int, minute: int, quantity: Any = 1)
 
 def present(contract: Contract, context: ExtractContext) -> dict[str, str]:
     live = ChangeLog(contract, context.lake).live()
-    return {row["order_id"]: str(row["quantity"]) for row in live.to_pylist()}
+    return {row["order_id"]: str(row["quantity_kg"]) for row in live.to_pylist()}
 
 
 def versions(contract: Contract, context: ExtractContext) -> list[tuple[str, str, int]]:
@@ -172,7 +172,7 @@ def test_the_first_extract_lands_every_row_in_our_names_types_and_utc(
     assert (report.outcome, report.rows_upserted, report.extract_sequence) == (Outcome.LANDED, 1, 1)
     row = tables.read(context.lake.table("raw", contract.name)).to_pylist()[0]
     assert row["order_id"] == "0000000001"
-    assert str(row["quantity"]) == "2.500"
+    assert str(row["quantity_kg"]) == "2.500"
     assert row["order_date"].isoformat() == "2026-11-17"
     assert row["updated_at_utc"] == datetime(2026, 11, 17, 3, 0, tzinfo=UTC)
     assert row["_op"] == "upsert"
@@ -329,14 +329,14 @@ def test_snapshot_diff_finds_changes_that_leave_no_stamp(sql, server_url, contra
 
 def test_a_flipped_type_is_a_breach_and_lands_nothing(sql, server_url, contract, context) -> None:
     sql("alter table orders alter menge type text")
-    with pytest.raises(ContractBreachError, match=r"quantity \(source menge\): found type text"):
+    with pytest.raises(ContractBreachError, match=r"quantity_kg \(source menge\): found type text"):
         extract_sql(contract, server_url, context)
     assert not tables.exists(context.lake.table("raw", contract.name))
 
 
 def test_a_value_its_type_cannot_hold_is_a_breach_that_names_it(sql, server_url, contract, context) -> None:
     sql("insert into orders values ('1', 'NaN', '20261117', '2026-11-17 11:00:00')")
-    with pytest.raises(ContractBreachError, match="nan"):
+    with pytest.raises(ContractBreachError, match=r"quantity_kg \(source menge\) holds NaN"):
         extract_sql(contract, server_url, context)
 
 
@@ -357,7 +357,7 @@ def test_an_odd_value_lands_and_is_a_finding_until_it_is_corrected(
     sql("alter table orders add column neu text")
     report = extract_sql(contract, server_url, context)
     assert report.rows_upserted == 1
-    subjects = {"raw_test_erp__orders.quantity:range", "raw_test_erp__orders.neu:extra_column"}
+    subjects = {"raw_test_erp__orders.quantity_kg:range", "raw_test_erp__orders.neu:extra_column"}
     assert len(report.warnings) == 2
     with context.state.read() as connection:
         assert {row["subject"] for row in open_findings(connection)} == subjects
@@ -372,16 +372,16 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from lake import tables
 from tests.integration.test_sql_extract import SteppedClock, extract_once
 point = sys.argv[3]
-plain = tables.append
+from ingestion import change_log
+plain = change_log.append_batches
 def killing(*args, **kwargs):
     if point == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     plain(*args, **kwargs)
     os.kill(os.getpid(), signal.SIGKILL)
-tables.append = killing
+change_log.append_batches = killing
 extract_once(Path(sys.argv[1]), sys.argv[2])
 """
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.model import Column
-from ingestion.connectors.conversion import ConversionError, convert, source_literal
+from ingestion.connectors.conversion import ConversionError, convert
 
 
 def column(logical_type: Any, **about: Any) -> Column:
@@ -60,24 +60,3 @@ def test_what_would_lose_something_is_refused_and_named(found: list[Any], target
     with pytest.raises(ConversionError, match=r"x \(source src\)") as caught:
         convert(pa.chunked_array([found]), target)
     assert named in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("target", "value", "literal"),
-    [
-        (column("integer"), 41, "41"),
-        (
-            column("timestamp"),
-            datetime(2026, 11, 16, 1, tzinfo=UTC),
-            "timestamptz '2026-11-16 01:00:00+00:00'",
-        ),
-        (
-            column("timestamp", source_zone="Asia/Shanghai"),
-            datetime(2026, 11, 16, 1, tzinfo=UTC),
-            "timestamp '2026-11-16 09:00:00'",
-        ),
-        (column("timestamp", source_format="epoch_ms"), datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), "1000"),
-    ],
-)
-def test_a_cursor_is_written_as_the_source_writes_it(target: Column, value: Any, literal: str) -> None:
-    assert source_literal(target, value) == literal
