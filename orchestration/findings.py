@@ -20,6 +20,8 @@ from lake.findings import Finding, close_absent, open_finding
 from lake.state import StateStore
 from lake.state_tables import gaps
 from orchestration.acquisition_findings import collection_gaps, device_problems, silent_areas, unguarded_links
+from orchestration.certificate_findings import NOTE as CERTIFICATE_NOTE
+from orchestration.certificate_findings import ending_certificates
 from orchestration.location import Location
 
 # Clause 6: inside a park its platform; at a monitoring point the county's, which is the province's network.
@@ -124,6 +126,7 @@ LOOKS: Sequence[Look] = (
     Look("stream_gap", open_gaps),
     Look(SILENT, silent_links),
     Look("collection_gap", collection_gaps),
+    Look(CERTIFICATE_NOTE, ending_certificates),
     Look("device_problem", device_problems),
     Look("silent_area", silent_areas),
     Look("unguarded_link", unguarded_links),

@@ -29,7 +29,7 @@ from ingestion.collector.alarm_events import (
 from ingestion.collector.conditions import OpenConditions
 from ingestion.collector.event_marks import EventMarks
 from ingestion.collector.event_reading import event_history, refresh_conditions
-from ingestion.collector.intake import AHEAD_TICKS
+from ingestion.collector.live_times import AHEAD_TICKS
 from ingestion.collector.marks import mark_of
 from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, from_ticks, to_ticks
 

@@ -20,7 +20,8 @@ from ingestion.collector.history import (
     HistoryRefusedError,
     HistoryStalledError,
 )
-from ingestion.collector.intake import AHEAD_TICKS
+from ingestion.collector.hole_filling import HoleFilling, tell_hole
+from ingestion.collector.live_times import AHEAD_TICKS
 from ingestion.collector.open_holes import HISTORY_FAILED
 from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, to_ticks
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ingestion.collector.buffer import PointBuffer
     from ingestion.collector.clock_back import SealedInstants
     from ingestion.collector.gaps import GapLog
-    from ingestion.collector.history_troubles import HistoryTroubles, Hole
+    from ingestion.collector.history_troubles import HistoryTroubles
     from ingestion.collector.intake import Intake
     from ingestion.collector.points_sealing import PointsSealing
     from ingestion.collector.settings import CollectorSettings
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 TOGETHER_TICKS = 120 * TICKS_PER_SECOND
 # A tag that waits for its history to meet the live values is read again this often.
 LOOK_AGAIN_S = 0.5
-HOLES_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +97,7 @@ class CatchUp:
         is_lost: Callable[[], bool] = lambda: False,
     ) -> None:
         self._is_lost = is_lost
+        self._holes = HoleFilling(reader, node_ids, parts, may_read, is_lost)
         self._reader = reader
         self._node_ids = node_ids
         self._parts = parts
@@ -131,18 +132,7 @@ class CatchUp:
 
     async def fill_holes(self) -> None:
         """Try given-up holes again, one at a time, for ever."""
-        while True:
-            await asyncio.sleep(HOLES_EVERY_S)
-            await self._may_read.wait()
-            hole = self._parts.troubles.due()
-            try:
-                if hole is not None:
-                    await self._fill(hole)
-                await self._close_holes()
-            except OSError as error:
-                if self._is_lost():
-                    raise
-                _log.warning("filling holes of history: %s; tried again", error)
+        await self._holes.work()
 
     async def _next_batch(self) -> list[int]:
         """Some wanted tags that are still held and whose marks lie close together."""
@@ -185,10 +175,8 @@ class CatchUp:
     async def _catch_up(self, batch: list[int]) -> None:
         """Read once from the marks to now, and judge each tag; those without history are let through."""
         unread = [tag for tag in batch if not self._intake.keeps_history(tag)]
-        batch = [tag for tag in batch if tag not in unread]
-        if unread:
-            await release_unread(unread, self._parts, self._intake)
-        if not batch:
+        await release_unread(unread, self._parts, self._intake)
+        if not (batch := [tag for tag in batch if tag not in unread]):
             return
         began = time.monotonic()
         generations = {tag: self._intake.generation(tag) for tag in batch}
@@ -281,13 +269,13 @@ class CatchUp:
         """
         start, end = self._mark(tag), self._intake.first_held(tag)
         if end is None:
-            now = self._parts.now_ticks()
-            if self._parts.troubles.tell(tag, start, now):
-                self._tell_hole(tag, start, now, detail=reason)
+            end = self._parts.now_ticks()
+            if self._parts.troubles.tell(tag, start, end):
+                tell_hole(self._parts, tag, start, end, detail=reason)
             return False
         if end > start:
             hole = self._parts.troubles.give_up(tag, start, end)
-            self._tell_hole(tag, hole.start, end, detail=reason)
+            tell_hole(self._parts, tag, hole.start, end, detail=reason)
         self._fail(tag, f"{reason}; live values go through, what is missing is a gap and tried again slowly")
         self._intake.release(tag)
         return True
@@ -300,52 +288,6 @@ class CatchUp:
                     self._give_up(tag, "the connection is lost whenever this history is read")
                 except OSError as error:
                     self._fail(tag, f"{error}; its hole cannot be kept, tried again")
-
-    async def _fill(self, hole: Hole) -> None:
-        tag = hole.tag
-        if tag not in self._node_ids:
-            self._parts.troubles.again_later(hole)
-            return
-        known = await self._known(hole)
-        read, newest = HistoryRange(self._node_ids[tag], hole.after), hole.after
-        async for _, page in self._reader.read_many([read], hole.end):
-            inside = page.newer_than(hole.after)
-            admitted = self._parts.buffer.admit_unknown(tag, inside, known, hole.end, self._now_us())
-            newest = max([newest, *admitted])
-            known.update(admitted)
-            await self._parts.sealing.wait_for_room()
-        if read.error is None:
-            self._parts.troubles.filled(hole)
-            self._parts.status.recover(self._parts.tag_ids[tag], "history")
-            return
-        self._fail(tag, f"{read.error}; a gap since {hole.start} stays open, tried again slowly")
-        self._parts.troubles.again_later(hole)
-        await self._parts.sealing.seal()
-        self._parts.troubles.move_on(hole, newest)
-
-    async def _known(self, hole: Hole) -> set[int]:
-        """What of a hole is sealed already, where another process may have begun to fill it."""
-        if not hole.is_of_before:
-            return set()
-        await self._parts.sealing.seal()
-        tag_id = self._parts.tag_ids[hole.tag]
-        found = await asyncio.to_thread(self._parts.sealed.read, [tag_id], hole.after, hole.end)
-        return found[tag_id]
-
-    async def _close_holes(self) -> None:
-        """Tell as closed what was admitted, once that is sealed."""
-        closing = list(self._parts.troubles.closing)
-        if not closing:
-            return
-        await self._parts.sealing.seal()
-        for hole in closing:
-            self._tell_hole(hole.tag, hole.start, hole.end, is_open=False, detail="read later after all")
-            await self._parts.gaps.seal()
-        self._parts.troubles.closed(closing)
-
-    def _tell_hole(self, tag: int, start: int, end: int, *, is_open: bool = True, detail: str) -> None:
-        tag_id = self._parts.tag_ids[tag]
-        self._parts.gaps.tell(tag_id, start, end, HISTORY_FAILED, is_open=is_open, detail=detail)
 
     def _now_us(self) -> int:
         return (to_ticks(self._parts.clock.now()) - UNIX_EPOCH_TICKS) // 10

@@ -214,15 +214,8 @@ class Collecting:
         reader = HistoryReader(
             self._session.client, self._parts.settings.history, self._session.limits.nodes_per_history_read
         )
-        return CatchUp(
-            reader,
-            kept.node_ids,
-            self._parts,
-            kept.intake,
-            self._wanted,
-            self._may_read,
-            self._session.lost.is_set,
-        )
+        is_lost = self._session.lost.is_set
+        return CatchUp(reader, kept.node_ids, self._parts, kept.intake, self._wanted, self._may_read, is_lost)
 
     def _resolve(self) -> dict[int, ua.NodeId]:
         node_ids: dict[int, ua.NodeId] = {}

@@ -17,15 +17,14 @@ subscription may be known: without history the tag is held until the sealed segm
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ingestion.collector.buffer import NEVER
 from ingestion.collector.held_tags import BACK_TICKS, HeldTags
-from ingestion.collector.points import NO_TICKS, Page, Points, rows_of_points
-from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS
+from ingestion.collector.live_times import latest, with_times
+from ingestion.collector.points import Page, Points, rows_of_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 INFO_TYPE_MASK, INFO_TYPE_DATA_VALUE, OVERFLOW_BIT = 0x0C00, 0x0400, 0x0080
 _OVERFLOW_BITS, _OVERFLOWED = INFO_TYPE_MASK | OVERFLOW_BIT, INFO_TYPE_DATA_VALUE | OVERFLOW_BIT
-# How far a server's clock may run ahead of ours.
-AHEAD_TICKS = 3600 * TICKS_PER_SECOND
 
 
 def has_overflowed(status: int) -> bool:
@@ -100,8 +97,8 @@ class Intake(HeldTags):
     def take(self, points: LivePoints, arrived_us: int) -> None:
         """Live points in the order the server sent them, their client handles being tag positions."""
         tags, page = self._known(points.handles, points.page)
-        page = _with_times(page, arrived_us)
-        is_ahead = page.ticks > _latest(arrived_us)
+        page = with_times(page, arrived_us)
+        is_ahead = page.ticks > latest(arrived_us)
         lost = page.statuses & _OVERFLOW_BITS == _OVERFLOWED
         singly = is_ahead | lost | self._is_single[tags]
         if singly.any():
@@ -170,7 +167,7 @@ class Intake(HeldTags):
 
     def _take_row(self, row: Row) -> None:
         tag, ticks, status, arrived_us = row[0], row[1], row[4], row[6]
-        if ticks > _latest(arrived_us):
+        if ticks > latest(arrived_us):
             self._ahead.add(tag)
             self._is_single[tag] = True
             return
@@ -299,16 +296,3 @@ class Intake(HeldTags):
         for tag in self.held():
             if self._has_history[tag]:
                 self._take_out(tag)
-
-
-def _latest(arrived_us: int) -> int:
-    """The latest source time that is taken at an arrival."""
-    return arrived_us * 10 + UNIX_EPOCH_TICKS + AHEAD_TICKS
-
-
-def _with_times(page: Page, arrived_us: int) -> Page:
-    """Values that neither source nor server dated are dated by their arrival: the next best instant known."""
-    if not (page.ticks == NO_TICKS).any():
-        return page
-    ticks = np.where(page.ticks == NO_TICKS, arrived_us * 10 + UNIX_EPOCH_TICKS, page.ticks)
-    return replace(page, ticks=ticks)

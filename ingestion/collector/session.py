@@ -111,7 +111,7 @@ async def open_session(
         await _close(client)
         raise
     except BaseException as error:
-        if _is_drop(error):
+        if _is_drop(error) or _is_full(error):
             await _close(client)
         else:
             _leave(client)
@@ -169,6 +169,13 @@ def _is_drop(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_drop(inner) for inner in error.exceptions)
     return isinstance(error, SessionDroppedError | asyncio.CancelledError)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether the server gives no subscription: one that nobody knows of ends with the session."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_full(inner) for inner in error.exceptions)
+    return isinstance(error, ua.UaStatusCodeError) and error.code == ua.StatusCodes.BadTooManySubscriptions
 
 
 async def _close(client: Client) -> None:

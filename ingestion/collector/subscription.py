@@ -14,6 +14,12 @@ from asyncua import ua
 from ingestion.collector.limits import chunks
 from ingestion.collector.monitored_items import FILTER_REFUSED, NO_ROOM, event_item, value_item
 from ingestion.collector.notifications import join_live
+from ingestion.collector.subscription_calls import (
+    create_items,
+    create_subscription,
+    delete_alone,
+    status_name,
+)
 from ingestion.collector.subscription_flow import SubscriptionFlow
 from protocols.opcua_time import UNIX_EPOCH_TICKS, to_ticks
 
@@ -61,6 +67,12 @@ class _Live:
     tags: list[int] = field(default_factory=list)
     flow: SubscriptionFlow | None = None
     is_full: bool = False
+
+    @property
+    def subscription_id(self) -> int:
+        """The server's id of it."""
+        assert self.flow is not None
+        return self.flow.subscription_id
 
     def take(self, messages: Sequence[NotificationMessage]) -> None:
         now = to_ticks(self.clock.now())
@@ -129,7 +141,7 @@ class LiveSubscriptions:
             ua.UaStatusCodeError: the server offers none.
         """
         live = await self._live_with_room(session, publishing, self._publish_every_ms)
-        (result,) = await _create(session, live, [event_item(event_filter)])
+        (result,) = await create_items(session, live.subscription_id, [event_item(event_filter)])
         result.StatusCode.check()
         assert live.flow is not None
         return live.flow.subscription_id
@@ -156,7 +168,7 @@ class LiveSubscriptions:
                 for number, found in zip(self.subscription_ids, results, strict=False)
                 if found.StatusCode.is_good()
             ]
-            await _delete(session, came)
+            await delete_alone(session, came)
             return False
         self.resume(publishing)
         for live, found in zip(self._lives, results, strict=True):
@@ -178,16 +190,18 @@ class LiveSubscriptions:
         while waiting:
             live = await self._live_or_another(session, publishing, interval)
             if live is None:
-                return failed | dict.fromkeys(waiting, _name(ua.StatusCodes.BadTooManySubscriptions))
+                return failed | dict.fromkeys(waiting, status_name(ua.StatusCodes.BadTooManySubscriptions))
             if live.publishing_ms != interval:
                 shared = f"BadTooManySubscriptions: published every {live.publishing_ms:g} ms, with others"
                 self.notes |= dict.fromkeys(waiting, shared)
             refused = await self._fill(session, live, waiting, items, tags)
             no_room = [position for position in refused if refused[position] in NO_ROOM]
-            failed |= {position: _name(refused[position]) for position in refused if position not in no_room}
+            failed |= {
+                position: status_name(refused[position]) for position in refused if position not in no_room
+            }
             if no_room and not live.tags:
                 # Not even an empty subscription takes them: the server itself is full.
-                return failed | {position: _name(refused[position]) for position in no_room}
+                return failed | {position: status_name(refused[position]) for position in no_room}
             live.is_full = bool(no_room)
             waiting = no_room
         return failed
@@ -220,7 +234,9 @@ class LiveSubscriptions:
         again = [position for position in refused if refused[position] in FILTER_REFUSED]
         if again:
             for position in again:
-                self.notes[position] = f"{_name(refused[position])}: monitored without deadband or trigger"
+                self.notes[position] = (
+                    f"{status_name(refused[position])}: monitored without deadband or trigger"
+                )
             second = await self._fill_with(session, live, again, items, tags, has_filter=False)
             refused = {p: code for p, code in refused.items() if p not in again} | second
         return refused
@@ -241,7 +257,7 @@ class LiveSubscriptions:
                 value_item(position, items[position], tags[position], self._clock, has_filter=has_filter)
                 for position in part
             ]
-            results = await _create(session, live, requests)
+            results = await create_items(session, live.subscription_id, requests)
             for position, result in zip(part, results, strict=True):
                 if result.StatusCode.is_good():
                     live.tags.append(position)
@@ -260,7 +276,7 @@ class LiveSubscriptions:
         parameters.RequestedLifetimeCount = parameters.RequestedMaxKeepAliveCount * LIFETIME_FACTOR
         parameters.MaxNotificationsPerPublish = 0
         parameters.PublishingEnabled = True
-        result = await _create_subscription(session, parameters)
+        result = await create_subscription(session, parameters)
         keep_alive_s = result.RevisedPublishingInterval * result.RevisedMaxKeepAliveCount / 1000
         silence_s = SILENCE_FACTOR * max(keep_alive_s, KEEP_ALIVE_S)
         live.flow = SubscriptionFlow(result.SubscriptionId, live, silence_s)
@@ -268,54 +284,3 @@ class LiveSubscriptions:
         session.own.remember(self.subscription_ids)
         publishing.add(live.flow)
         return live
-
-
-async def _create_subscription(
-    session: Session, parameters: ua.CreateSubscriptionParameters
-) -> ua.CreateSubscriptionResult:
-    # Not asyncua's own call, which would begin its Publish loop.
-    request = ua.CreateSubscriptionRequest()
-    request.Parameters = parameters
-    data = await session.client.uaclient.session._send_request(request)
-    response = ua.ua_binary.struct_from_binary(ua.CreateSubscriptionResponse, data)
-    response.ResponseHeader.ServiceResult.check()
-    return response.Parameters
-
-
-async def _create(
-    session: Session, live: _Live, items: list[ua.MonitoredItemCreateRequest]
-) -> list[ua.MonitoredItemCreateResult]:
-    """One result an item; a call that is too large for the server is halved."""
-    assert live.flow is not None
-    parameters = ua.CreateMonitoredItemsParameters()
-    parameters.SubscriptionId = live.flow.subscription_id
-    parameters.ItemsToCreate = items
-    parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
-    try:
-        results = list(await session.client.uaclient.session.create_monitored_items(parameters))
-    except ua.UaStatusCodeError as error:
-        if error.code not in NO_ROOM:
-            raise
-        if len(items) == 1:
-            return [ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(error.code))]
-        half = len(items) // 2
-        return [
-            *await _create(session, live, items[:half]),
-            *await _create(session, live, items[half:]),
-        ]
-    if len(results) != len(items):
-        msg = f"the server answered {len(results)} results for {len(items)} monitored items"
-        raise ua.UaError(msg)
-    return results
-
-
-async def _delete(session: Session, subscription_ids: list[int]) -> None:
-    if subscription_ids:
-        try:
-            await session.client.uaclient.session.delete_subscriptions(subscription_ids)
-        except ua.UaError as error:
-            _log.info("subscriptions that came along alone cannot be deleted: %s", error)
-
-
-def _name(code: int) -> str:
-    return str(ua.status_codes.get_name_and_doc(code)[0])

@@ -89,13 +89,7 @@ class SystemCollector:
             ),
             status=self._status,
             gaps=self._gaps,
-            troubles=HistoryTroubles(
-                settings.history,
-                settings.retry_every_s,
-                HoleStore(self._directory, self._sealer.stream("gaps")),
-                [tag.tag_id for tag in tags],
-                buffer,
-            ),
+            troubles=self._open_holes([tag.tag_id for tag in tags], buffer),
             sealed=SealedInstants(self._directory, self._sealer.stream("points")),
             settings=settings,
             start=mark_of(server.history_start_utc) if server.history_start_utc else None,
@@ -160,6 +154,10 @@ class SystemCollector:
             self._sealer.checkpoint()
             self._status.connected = False
             write_status(self._directory, self._status.content(self._measure()))
+
+    def _open_holes(self, tag_ids: list[str], buffer: PointBuffer) -> HistoryTroubles:
+        store = HoleStore(self._directory, self._sealer.stream("gaps"))
+        return HistoryTroubles(self._settings.history, self._settings.retry_every_s, store, tag_ids, buffer)
 
     def _tell_open_holes(self) -> None:
         """The last process may have ended after a hole was kept and before its row was sealed."""

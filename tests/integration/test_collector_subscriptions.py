@@ -7,11 +7,13 @@ import json
 import subprocess
 import sys
 from collections import deque
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from asyncua import ua
 
+from tests.fakes import opcua_history
 from tests.fakes.collector_sites import PROGRAM
 from tests.fakes.scripted_server import Script, Subscription, serve
 from tests.fakes.scripted_site import SYSTEM, Site, collecting, make_site, new_script, until
@@ -69,6 +71,64 @@ def test_kills_leave_one_set_of_subscriptions_at_a_server_with_room_for_no_more(
     asyncio.run(scenario())
     kept = json.loads((tmp_path / "var" / "collector" / SYSTEM / BESIDE).read_text())
     assert set(kept["subscription_ids"]) == set(script.subscriptions)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_twenty_kills_leave_one_subscription_at_a_server_that_gives_one(tmp_path: Path) -> None:
+    source = opcua_history.source_around_now(("A",), history_s=1, live_s=600)
+    port = opcua_history.free_port()
+    config = opcua_history.make_site(tmp_path, port, source)
+
+    async def scenario() -> None:
+        async with opcua_history.serve(tmp_path, port, source) as history:
+            assert history.server is not None
+            inside = history.server.iserver
+            inside.max_subscriptions = 1
+            kept = inside.subscription_service.subscriptions
+            former: set[int] = set()
+
+            def is_renewed() -> bool:
+                return len(kept) == 1 and not former & set(kept)
+
+            for _ in range(20):
+                process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(config)])
+                try:
+                    await until(is_renewed, 30)
+                finally:
+                    process.kill()
+                    await asyncio.to_thread(process.wait)
+                former |= set(kept)
+
+    asyncio.run(scenario())
+    status = json.loads((tmp_path / "var" / "collector" / opcua_history.SYSTEM / "status.json").read_text())
+    assert "BadTooManySubscriptions" not in str(status["last_error"])
+
+
+def test_a_restart_that_moves_the_namespaces_is_followed_by_their_names(tmp_path: Path) -> None:
+    script = new_script()
+    site = make_site(tmp_path, script, TAGS)
+
+    async def scenario() -> None:
+        async with collecting(site):
+            await script.ready()
+            await script.publish(script.message({tag: [1] for tag in TAGS}, 1))
+            await site.complete(TAGS)
+            script.namespaces.insert(1, "urn:somebody:else")
+            script.started = datetime.now(UTC)
+            script.forget_sessions()
+            script.subscriptions.clear()
+            script.drop_connections()
+            await until(lambda: subscribed(script) == len(TAGS))
+            indices = {item.ItemToMonitor.NodeId.NamespaceIndex for item in script.items_asked[-len(TAGS) :]}
+            assert indices == {2}
+            for tag in TAGS:
+                script.produce(tag, 2)
+            await script.publish(script.message({tag: [3] for tag in TAGS}, 1))
+            await site.complete(TAGS)
+
+    asyncio.run(scenario())
+    assert not site.status()["failed_tags"]
 
 
 @pytest.mark.parametrize("content", ["restarted", "unknown start", "damaged"])
