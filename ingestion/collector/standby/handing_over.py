@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ingestion.collector.settings import SettingsError, load_settings
 from ingestion.collector.standby.copies import PEER_FOLDER
-from ingestion.collector.standby.pair import ORDER_NAME, STATUS_NAME
+from ingestion.collector.standby.pair import ORDER_NAME
+from ingestion.collector.standby.pair_status import STATUS_NAME
 from protocols.durable_files import write_durably
 
 if TYPE_CHECKING:

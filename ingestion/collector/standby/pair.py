@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ingestion.collector.redundancy import ServerSet
@@ -16,6 +14,7 @@ from ingestion.collector.standby.election import Act, Standing, decide, next_epo
 from ingestion.collector.standby.epochs import load_epochs, save_epochs
 from ingestion.collector.standby.framing import PeerCertificates
 from ingestion.collector.standby.link import PeerLink
+from ingestion.collector.standby.pair_status import no_redundancy, write_pair_status
 from ingestion.collector.standby.peer_view import PeerView
 from ingestion.collector.standby.replicating import Replication
 from protocols.heartbeat import PairBeat
@@ -23,6 +22,7 @@ from protocols.pair_streams import SPARE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ingestion.collector.standby.settings import StandbySettings
     from protocols.clock import Clock
 
-STATUS_NAME = "status.json"
 ORDER_NAME = "hand_over"
 LOOK_EVERY_S = 0.1
 STATUS_EVERY_S = 1.0
@@ -261,45 +260,16 @@ class Pair:
         if time.monotonic() - self._wrote_status_at < STATUS_EVERY_S:
             return
         self._wrote_status_at = time.monotonic()
-        text = self._no_redundancy()
+        text = no_redundancy(self._view, self._link, is_heard=self._is_heard)
         for system in self._systems:
             system.alarm("no_redundancy", text)
         self._write_status()
 
-    def _no_redundancy(self) -> str | None:
-        """What an operator must know when the other collector could not take over now."""
-        if not self._is_heard:
-            silent_s, reason = self._view.silent_s, self._link.last_error or "nothing heard yet"
-            return (
-                f"无冗余：另一台采集器 {silent_s:.0f} 秒无应答（{reason}），可能双方都在采集；"
-                "检查该机器与两机间网络 / "
-                f"no redundancy: the other collector is silent for {silent_s:.0f} s ({reason}), both may be "
-                "collecting; look at that machine and the network between the two"
-            )
-        if self._link.last_error is not None and not self._link.has_all:
-            return (
-                f"另一台采集器未收到最新数据段：{self._link.last_error} / "
-                f"the other collector lacks our last segments: {self._link.last_error}"
-            )
-        return None
-
     def _write_status(self) -> None:
-        text, peer = self._no_redundancy(), self._view.standing
-        content = {
-            **self.standing().fields(),
-            "peer": None if peer is None else peer.fields(),
-            "peer_is_heard": self._is_heard,
-            "peer_silent_s": round(self._view.silent_s, 1),
-            "peer_has_all": self._link.has_all,
-            "alarms": {} if text is None else {"no_redundancy": text},
-            "written_at_real_utc": datetime.now(UTC).isoformat(),
-        }
-        temporary = self._folder / f".{STATUS_NAME}.tmp"
-        try:
-            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-            temporary.replace(self._folder / STATUS_NAME)
-        except OSError:
-            _log.exception("standby: writing the status")
+        text = no_redundancy(self._view, self._link, is_heard=self._is_heard)
+        write_pair_status(
+            self._folder, self.standing(), self._view, self._link, text, is_heard=self._is_heard
+        )
 
 
 async def _run_all(systems: Sequence[Collected]) -> None:
