@@ -88,7 +88,7 @@ async def run(root: Path, seed: int) -> None:
     chance = random.Random(seed)
     names = [list(TROUBLES)[seed % len(TROUBLES)], chance.choice(list(TROUBLES))]
     port = free_port()
-    source = opcua_history.source_around_now(("A", "B", "C.TEXT"), history_s=20, live_s=40)
+    source = opcua_history.source_around_now(("A", "B", "C.TEXT"), history_s=20, live_s=900)
     site = PairSite(root, port, source)
     await site.plug()
     try:

@@ -20,7 +20,7 @@ def test_the_spare_takes_over_from_a_killed_collector_and_hands_back_by_order(
 
 async def takeover(root: Path) -> None:
     port = free_port()
-    source = opcua_history.source_around_now(("A", "B", "C.TEXT", "D"), history_s=20, live_s=13)
+    source = opcua_history.source_around_now(("A", "B", "C.TEXT", "D"), history_s=20, live_s=300)
     site = PairSite(root, port, source, {"without_history": ("D",)})
     await site.plug()
     try:
@@ -58,7 +58,9 @@ async def takeover(root: Path) -> None:
         gaps = [gap for gap in site.gaps("not_watched") if gap["tag_id"] == "D"]
         assert all(gap["is_open"] for gap in gaps)
         seen = {ticks for tag, ticks, *_ in site.points() if tag == "D"}
-        lost = {ticks for tag, ticks, *_ in source.everything() if tag == "D" and ticks > min(seen)} - seen
+        lost = {
+            ticks for tag, ticks, *_ in site.source.everything() if tag == "D" and ticks > min(seen)
+        } - seen
         assert lost
         for ticks in lost:
             assert any(gap["from_at_utc"] < from_ticks(ticks) < gap["until_at_utc"] for gap in gaps)
