@@ -64,6 +64,12 @@ def condition_event(event: AlarmEvent, namespace: int) -> event_objects.AlarmCon
         ua.LocalizedText(LEVELS_EN[event.level]),
         ua.VariantType.LocalizedText,
     )
+    _add_operator_states(made, event)
+    return made
+
+
+def _add_operator_states(made: event_objects.AlarmCondition, event: AlarmEvent) -> None:
+    """What operators and the plant's logic did about it."""
     if event.is_confirmed is not None:
         _set_state(
             made, "ConfirmedState", event.is_confirmed, "Confirmed" if event.is_confirmed else "Unconfirmed"
@@ -77,7 +83,6 @@ def condition_event(event: AlarmEvent, namespace: int) -> event_objects.AlarmCon
     if event.act:
         made.add_property("Comment", ua.LocalizedText(event.comment), ua.VariantType.LocalizedText)
         made.add_property("ClientUserId", OPERATOR, ua.VariantType.String)
-    return made
 
 
 def _set_machine(
