@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from contracts.dictionary import render_dictionary
 from contracts.model import ExtractMode
@@ -116,17 +116,27 @@ def _reports() -> str:
 
 
 def _models() -> str:
-    nodes = json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"].values()
+    nodes = [
+        node
+        for node in json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"].values()
+        if node["resource_type"] == "model"
+    ]
     rows = [
         [
             f"`{node['schema']}.{node['name']}`",
             node["config"]["materialized"],
             node["description"].replace("\n", " "),
         ]
-        for node in sorted(nodes, key=lambda node: (node.get("schema") or "", node["name"]))
-        if node["resource_type"] == "model"
+        for node in sorted(nodes, key=lambda node: (node["schema"], node["name"]))
     ]
-    return _page("模型 · Models", ["model", "kind", "description"], rows)
+    return _page("模型 · Models", ["model", "kind", "description"], rows) + _examples(nodes)
+
+
+def _examples(nodes: Iterable[Mapping[str, Any]]) -> str:
+    """The query that a model's `meta: {example: …}` holds, for each model that has one."""
+    queries = {f"{node['schema']}.{node['name']}": node["config"]["meta"].get("example") for node in nodes}
+    shown = [f"### `{name}`\n\n```sql\n{sql.strip()}\n```\n" for name, sql in sorted(queries.items()) if sql]
+    return "\n".join(["\n## 示例查询 · Example queries\n", *shown]) if shown else ""
 
 
 def _coverage() -> str:
