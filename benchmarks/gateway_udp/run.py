@@ -31,15 +31,8 @@ from tests.fakes.one_way_link import RECEIVER_ADDRESS, OneWayLink, missing, one_
 SEED = 20261123
 SEGMENTS, SEGMENT_BYTES = 150, 2_000_000
 PAYLOAD_MB = SEGMENTS * SEGMENT_BYTES / 1e6
-RATES_MB_S = (
-    160.0,
-    140.0,
-    120.0,
-    80.0,
-    50.0,
-    30.0,
-    15.0,
-)  # of the link; the first at which all arrives is reported
+# Of the link; the first at which all arrives is reported.
+RATES_MB_S = (160.0, 140.0, 120.0, 100.0, 80.0, 50.0, 30.0, 15.0)
 SURVIVES = 0.17
 LOSSES = {"0pct": 0, "1pct": 10, "5pct": 50, "15pct": 150}
 BOUND_MB_S = 80.0
