@@ -16,7 +16,14 @@ CATEGORY_ENGLISH = category_scheme().values
 CATEGORY_LABELS = ", ".join(f"{name} ({english})" for name, english in CATEGORY_ENGLISH.items())
 PERIOD_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-TABLE_PROPERTIES: dict[str, type] = {"extractMode": str, "cursorColumn": str, "cursorOverlap": int}
+TABLE_PROPERTIES: dict[str, type] = {
+    "extractMode": str,
+    "cursorColumn": str,
+    "cursorOverlap": int,
+    "operationColumn": str,
+    "deleteCodes": list,
+    "leastShare": float,
+}
 COLUMN_PROPERTIES: dict[str, type] = {
     "unit": str,
     "unitColumn": str,

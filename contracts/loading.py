@@ -16,7 +16,7 @@ from pathlib import Path
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from contracts.columns import read_column
-from contracts.documents import Place, read_document
+from contracts.documents import read_document
 from contracts.errors import ContractError, Fault
 from contracts.fields import (
     CATEGORY_ENGLISH,
@@ -27,14 +27,12 @@ from contracts.fields import (
     chinese_label,
     custom_properties,
 )
-from contracts.model import Column, Contract, ExtractMode
+from contracts.model import Contract, ExtractMode
 from contracts.placeholders import is_placeholder, placeholder_faults
 from contracts.standard import parse, standard_faults
+from contracts.table_rules import TABLE_PLACE, check_whole
 
 CONTRACT_SUFFIX = ".odcs.yaml"
-_CURSOR_MODES = {ExtractMode.CURSOR, ExtractMode.CURSOR_SWEEP}
-_CURSOR_TYPES = {"timestamp", "integer"}
-_TABLE_PLACE: Place = ("schema", 0)
 
 
 def load_contract(path: Path) -> Contract:
@@ -123,27 +121,27 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
         problems.add(("schema",), f"expected exactly one table, found {len(odcs.schema_ or [])}")
         return None
     table = odcs.schema_[0]
-    properties = custom_properties(table.customProperties, TABLE_PROPERTIES, _TABLE_PLACE, problems)
+    properties = custom_properties(table.customProperties, TABLE_PROPERTIES, TABLE_PLACE, problems)
     category = odcs.domain or ""
     if category not in CATEGORY_ENGLISH and not is_placeholder(category):
         problems.add(
             ("domain",), f"expected one of {CATEGORY_LABELS} (category of 7.2.2 a), found {odcs.domain!r}"
         )
     columns = tuple(
-        read_column(column, category, (*_TABLE_PLACE, "properties", index), problems)
+        read_column(column, category, (*TABLE_PLACE, "properties", index), problems)
         for index, column in enumerate(table.properties or [])
     )
     contract = Contract(
         system_id=problems.required(odcs.dataProduct, ("dataProduct",), "the system id"),
         table=table.name or "",
         version=odcs.version or "",
-        label_zh=chinese_label(table, _TABLE_PLACE, problems),
-        label_en=problems.required(table.businessName, (*_TABLE_PLACE, "businessName"), "the English label"),
+        label_zh=chinese_label(table, TABLE_PLACE, problems),
+        label_en=problems.required(table.businessName, (*TABLE_PLACE, "businessName"), "the English label"),
         description=problems.required(
-            table.description, (*_TABLE_PLACE, "description"), "what the table is for"
+            table.description, (*TABLE_PLACE, "description"), "what the table is for"
         ),
         grain=problems.required(
-            table.dataGranularityDescription, (*_TABLE_PLACE, "dataGranularityDescription"), "what one row is"
+            table.dataGranularityDescription, (*TABLE_PLACE, "dataGranularityDescription"), "what one row is"
         ),
         owner=problems.required(getattr(odcs.team, "name", None), ("team", "name"), "the owner"),
         category=category,
@@ -155,9 +153,12 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
         clauses=tuple(d.url or "" for d in odcs.authoritativeDefinitions or [] if d.type == "clause"),
         cursor=properties.get("cursorColumn"),
         overlap=int(properties.get("cursorOverlap", 0)),
+        operation=properties.get("operationColumn"),
+        delete_codes=tuple(str(code) for code in properties.get("deleteCodes", ())),
+        least_share=properties.get("leastShare", Contract.least_share),
         path=problems.document.path,
     )
-    _check_whole(contract, odcs, problems)
+    check_whole(contract, odcs.id, problems)
     return contract
 
 
@@ -166,7 +167,7 @@ def _mode(found: object, problems: FaultList) -> ExtractMode:
         return ExtractMode(str(found))
     except ValueError:
         modes = [mode.value for mode in ExtractMode]
-        problems.add(_TABLE_PLACE, f"customProperty extractMode: expected one of {modes}, found {found!r}")
+        problems.add(TABLE_PLACE, f"customProperty extractMode: expected one of {modes}, found {found!r}")
         return ExtractMode.FULL
 
 
@@ -187,67 +188,3 @@ def _service_level(odcs: OpenDataContractStandard, name: str, problems: FaultLis
             return level.value * unit_s
     problems.add(("slaProperties",), f"no {name}; add {{property: {name}, value: …, unit: …}}")
     return 0
-
-
-def _check_whole(contract: Contract, odcs: OpenDataContractStandard, problems: FaultList) -> None:
-    """Rules that need the table and its columns together."""
-    if odcs.id != contract.contract_id:
-        problems.add(("id",), f"expected {contract.contract_id!r} (dataProduct.table), found {odcs.id!r}")
-    if not contract.columns:
-        problems.add(_TABLE_PLACE, "the table has no columns")
-    _check_names(contract, problems)
-    _check_key(contract, problems)
-    _check_cursor(contract, problems)
-
-
-def _check_names(contract: Contract, problems: FaultList) -> None:
-    place = (*_TABLE_PLACE, "properties")
-    names = Counter(column.name for column in contract.columns)
-    for index, column in enumerate(contract.columns):
-        if names[column.name] > 1:
-            problems.add((*place, index), f"column {column.name!r} is declared {names[column.name]} times")
-        if column.name.startswith("_"):
-            problems.add(
-                (*place, index), f"column {column.name!r}: a leading _ is kept for bookkeeping columns"
-            )
-        if column.unit_column is not None and column.unit_column not in names:
-            problems.add(
-                (*place, index), f"{column.name}: unitColumn {column.unit_column!r} is no column here"
-            )
-
-
-def _check_key(contract: Contract, problems: FaultList) -> None:
-    keyed = [
-        (index, column) for index, column in enumerate(contract.columns) if column.key_position is not None
-    ]
-    positions = sorted(column.key_position or 0 for _, column in keyed)
-    if positions != list(range(1, len(keyed) + 1)) or not keyed:
-        problems.add(
-            _TABLE_PLACE,
-            f"primaryKeyPosition of the key columns: expected 1, 2, …, found {positions}; a key is required",
-        )
-    for index, column in keyed:
-        if not column.required:
-            place = (*_TABLE_PLACE, "properties", index)
-            problems.add(place, f"key column {column.name!r} must be required: true")
-
-
-def _check_cursor(contract: Contract, problems: FaultList) -> None:
-    if (contract.mode in _CURSOR_MODES) != (contract.cursor is not None):
-        problems.add(
-            _TABLE_PLACE, f"extractMode {contract.mode} and cursorColumn {contract.cursor!r} do not agree"
-        )
-        return
-    if contract.cursor is None:
-        return
-    cursor: Column | None = next((c for c in contract.columns if c.name == contract.cursor), None)
-    if cursor is None or cursor.logical_type not in _CURSOR_TYPES or not cursor.required:
-        problems.add(
-            _TABLE_PLACE,
-            f"cursorColumn {contract.cursor!r} must be a required column of type timestamp or integer",
-        )
-    if contract.overlap <= 0:
-        problems.add(
-            _TABLE_PLACE,
-            "cursorOverlap must be above 0: without it a row committed late behind the cursor is never read",
-        )

@@ -25,6 +25,7 @@ class ExtractMode(StrEnum):
     CURSOR = "cursor"
     CURSOR_SWEEP = "cursor_sweep"
     SNAPSHOT_DIFF = "snapshot_diff"
+    CHANGE_LOG = "change_log"
     MANUAL = "manual"
 
 
@@ -88,6 +89,9 @@ class Contract:
     clauses: tuple[str, ...] = ()
     cursor: str | None = None
     overlap: int = 0  # seconds of a timestamp cursor, steps of an integer cursor
+    operation: str | None = None  # change_log: the column that says what happened to the row
+    delete_codes: tuple[str, ...] = ()  # change_log: its values that mean the row is gone
+    least_share: float = 0.8  # a complete reading below this share of the last is not believed
     path: Path | None = None
 
     @property

@@ -123,7 +123,7 @@ def _restored(entry: dict[str, Any]) -> Contract:
     known = {field.name for field in fields(Contract)}
     values = {name: value for name, value in entry.items() if name in known}
     values["mode"] = ExtractMode(values["mode"])
-    values["clauses"] = tuple(values.get("clauses", ()))
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     values["columns"] = tuple(map(_restored_column, entry["columns"]))
     values = {"description": "", "grain": "", "owner": "", "source_name": ""} | values
     return Contract(**values)

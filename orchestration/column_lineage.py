@@ -32,7 +32,11 @@ class ColumnLineage:
         self._compiled = target / "manifest.json"
 
     def of_models(self) -> dict[dg.AssetKey, dg.TableColumnLineage]:
-        """The lineage of each model, by its asset; computed anew only for models whose text changed."""
+        """The lineage of each model as Dagster shows it, by the model's asset."""
+        return {dg.AssetKey(key): _as_dagster(columns) for key, columns in self.of_columns().items()}
+
+    def of_columns(self) -> dict[tuple[str, str], Lineage]:
+        """The lineage of each model by layer and name; computed anew only for models whose text changed."""
         kept = json.loads(self._kept_in.read_text(encoding="utf-8")) if self._kept_in.is_file() else {}
         manifest = json.loads(self._compiled.read_text(encoding="utf-8"))
         schema = _schema(manifest)
@@ -46,10 +50,8 @@ class ColumnLineage:
                 found[node["unique_id"]] = {"checksum": node["checksum"]["checksum"], "columns": lineage}
         if found != kept:
             self._kept_in.write_text(json.dumps(found), encoding="utf-8")
-        keys = {node["unique_id"]: dg.AssetKey([layer_of(node), node["name"]]) for node in _models(manifest)}
-        return {
-            keys[name]: _as_dagster(entry["columns"]) for name, entry in found.items() if entry["columns"]
-        }
+        keys = {node["unique_id"]: (layer_of(node), node["name"]) for node in _models(manifest)}
+        return {keys[name]: entry["columns"] for name, entry in found.items() if entry["columns"]}
 
 
 def _models(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -85,7 +85,7 @@ def _refuse_names(new: NewTable) -> None:
             raise SettingsError(msg)
     if new.kind.is_stream:
         msg = (
-            f"a system of kind {new.kind} brings the tables of the collector, whose columns the wire decides; "
+            f"a system of kind {new.kind} brings tables of the collector, whose columns the wire decides; "
             "copy the folder of a system of its kind 请复制同类系统的目录"
         )
         raise SettingsError(msg)

@@ -159,6 +159,28 @@ def template(
 
 
 @app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Folder of the site 输出目录.")] = Path("docs/dictionary"),
+    site: SiteOption = None,
+) -> None:
+    """Write the data dictionary as a static site: every column with label, unit, class, codes and lineage.
+
+    生成静态数据字典网站：每列的中文名、单位、分类分级、代码表与血缘，中英文，可离线打开与搜索。
+    """
+    import json
+
+    from orchestration.column_lineage import ColumnLineage
+    from orchestration.dictionary_site import compile_models, write_site
+
+    site_dir = _site_if_any(site)
+    target = compile_models()
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    with writing(folder):
+        tables = write_site(folder, manifest, ColumnLineage(target).of_columns(), site_dir)
+    say(f"{folder / 'index.html'}: {tables} tables 张表")
+
+
+@app.command()
 def manifest() -> None:
     """Generate dbt's sources from the contracts and build dbt's manifest.
 
