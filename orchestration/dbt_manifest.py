@@ -18,6 +18,7 @@ from orchestration.settings import silent_environment
 _ROOT = DBT_PROJECT.parent
 _PARSED = (DBT_PROJECT, _ROOT / "transforms" / "reference", _ROOT / "ingestion" / "systems")
 SOURCES = DBT_PROJECT / "models" / "staging" / "_sources.yml"
+CODED_COLUMNS = DBT_PROJECT / "macros" / "coded_columns.sql"
 
 
 class ManifestError(RuntimeError):
@@ -70,10 +71,15 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _write_sources() -> None:
-    """Generate dbt's sources; an unchanged file keeps its time, so that nothing is built again for it."""
+    """Generate what dbt knows of the contracts; an unchanged file keeps its time and rebuilds nothing."""
+    from contracts.coded_columns import render_coded_columns
     from contracts.dbt_sources import render_sources
     from ingestion.registry import discover_systems
 
-    text = render_sources(contract for system in discover_systems() for contract in system.tables)
-    if not SOURCES.is_file() or SOURCES.read_text(encoding="utf-8") != text:
-        SOURCES.write_text(text, encoding="utf-8")
+    contracts = [contract for system in discover_systems() for contract in system.tables]
+    for path, text in (
+        (SOURCES, render_sources(contracts)),
+        (CODED_COLUMNS, render_coded_columns(contracts)),
+    ):
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")

@@ -149,7 +149,7 @@ def _changed_unit(
 
 def _unmapped(row: dict[str, Any]) -> Finding:
     subject = f"{row['system_id']}/{row['code_type']}/{row['source_code']}"
-    where = f"{row['first_table_name']}: {row['row_count']}"
+    where = f"{row['first_table_name']}: {row['row_count']}{_at_stake(row)}"
     return Finding(
         kind="unmapped_code",
         subject=subject,
@@ -159,6 +159,12 @@ def _unmapped(row: dict[str, Any]) -> Finding:
         remedy_zh="在 mappings/code_mappings.csv 中增加一行映射；下次运行后自动关闭",
         remedy_en="add a row to mappings/code_mappings.csv; the next run closes this",
     )
+
+
+def _at_stake(row: dict[str, Any]) -> str:
+    """Mass and money of the rows that wait for a mapping, as far as they state any."""
+    stated = ((row.get("quantity_kg"), "kg"), (row.get("amount_cny"), "CNY"))
+    return "".join(f", {amount:,.10g} {unit}" for amount, unit in stated if amount is not None)
 
 
 def _gap(stream: str, numbers: list[int]) -> Finding:

@@ -27,10 +27,7 @@ left join {{ mappings }} as materials
     cast({{ rows }}.{{ quantity }} as double) as {{ quantity }},
     trim({{ rows }}.unit_code) as unit_code,
     units.standard_code as unit_id,
-    case
-        when units.standard_code = 'kg' then cast({{ rows }}.{{ quantity }} as double)
-        else cast({{ rows }}.{{ quantity }} as double) * kilograms.factor
-    end as {{ quantity }}_kg
+    {{ in_kilograms(rows, quantity) }} as {{ quantity }}_kg
 {%- endmacro %}
 
 {% macro joined_units(rows, system_id, mappings, unit_conversions) -%}
@@ -39,4 +36,27 @@ left join {{ mappings }} as units
         {{ is_mapping_of('units', system_id, 'unit', rows, 'unit_code') }}
 left join {{ unit_conversions }} as kilograms
     on units.standard_code = kilograms.from_unit and kilograms.to_unit = 'kg'
+{%- endmacro %}
+
+{# Multiplied as decimals, so that 4.35 t are 4350 kg and not a hair less: masses convert by powers of ten. #}
+{% macro in_kilograms(rows, quantity) -%}
+case
+        when units.standard_code = 'kg' then cast({{ rows }}.{{ quantity }} as double)
+        else cast(
+            cast({{ rows }}.{{ quantity }} as decimal(20, 6)) * cast(kilograms.factor as decimal(16, 9)) as double
+        )
+    end
+{%- endmacro %}
+
+{# What stands at stake in a row of a coded table: mass, money, and the quantity as it was typed. #}
+{% macro amounts_beside(table) -%}
+    {%- set rows = table.system_id ~ '__' ~ table.table -%}
+    {% if table.quantity %}{{ in_kilograms(rows, table.quantity) }}{% else %}cast(null as double){% endif %} as quantity_kg,
+        {% if table.quantity -%}
+        cast({{ rows }}.{{ table.quantity }} as double)
+        {%- else %}cast(null as double){% endif %} as quantity,
+        {% if table.amount and table.currency -%}
+        case when trim({{ rows }}.{{ table.currency }}) = 'CNY' then cast({{ rows }}.{{ table.amount }} as double) end
+        {%- elif table.amount %}cast({{ rows }}.{{ table.amount }} as double)
+        {%- else %}cast(null as double){% endif %} as amount_cny
 {%- endmacro %}

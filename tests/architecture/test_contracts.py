@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.arrow import source_schema
+from contracts.coded_columns import render_coded_columns
 from contracts.consistency import dangling_references
 from contracts.dbt_sources import render_sources
 from contracts.model import Contract, ExtractMode
@@ -84,6 +85,15 @@ def test_stream_contracts_say_what_travels_on_the_wire(contract: Contract) -> No
 def test_the_committed_dbt_sources_are_those_of_the_contracts() -> None:
     committed = (ROOT / "dbt_project" / "models" / "staging" / "_sources.yml").read_text(encoding="utf-8")
     assert committed == render_sources(CONTRACTS), "run `chemlink contract manifest`"
+
+
+def test_the_columns_of_codes_that_dbt_looks_at_are_those_of_the_contracts() -> None:
+    committed = (ROOT / "dbt_project" / "macros" / "coded_columns.sql").read_text(encoding="utf-8")
+    assert committed == render_coded_columns(CONTRACTS), "run `chemlink contract manifest`"
+    for contract, column in COLUMNS:
+        assert (f'["{column.name}", "{column.code_type}"]' in committed) or not column.code_type, (
+            f"{contract.contract_id}.{column.name} has a code type and is not looked at"
+        )
 
 
 def test_the_reference_plant_names_a_secret_for_each_database() -> None:

@@ -297,9 +297,19 @@ def test_a_shipped_lot_is_followed_backward_without_what_was_mis_posted(built: D
 
 
 def test_a_code_without_a_mapping_is_a_finding_and_its_rows_stay(built: DbtLake) -> None:
-    found = built.query("select system_id, code_type, source_code, row_count from ops.ops_unmapped_codes")
+    found = built.query("select * exclude (first_seen_at_utc) from ops.ops_unmapped_codes")
     assert found == [
-        {"system_id": "mes_main", "code_type": "material", "source_code": UNMAPPED_MES, "row_count": 2}
+        {
+            "system_id": "mes_main",
+            "code_type": "material",
+            "source_code": UNMAPPED_MES,
+            "row_count": 2,
+            "table_count": 1,
+            "first_table_name": "batch_materials",
+            "quantity_kg": 7.0,
+            "amount_cny": None,
+            "quantity_in_unit": None,
+        }
     ]
     into = built.query(
         "select descendant_lot_id from marts.fct_lot_genealogy where ancestor_lot_id = 'DEFOAM' and depth = 1"
