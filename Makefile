@@ -10,7 +10,7 @@ PACKAGES := lake contracts protocols ingestion transforms quality_checks exports
 STAMP := .venv/.ready
 MANIFEST := dbt_project/target/manifest.json
 
-.PHONY: help demo up down test test-full lint format bench docs docs-check lock browser broker node-peers faketime link-tools clean
+.PHONY: help demo up down test test-full lint format bench docs docs-check lock browser broker mariadb node-peers faketime link-tools datacontract clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ browser:
 broker:
 	@tools/ensure-broker
 
+mariadb:
+	@tools/ensure-mariadb
+
 node-peers:
 	@tools/ensure-node-peers
 
@@ -58,13 +61,16 @@ faketime:
 link-tools:
 	@tools/ensure-link-tools
 
-test: $(STAMP) $(MANIFEST) browser broker lint ## Lint, then every test but the long ones, with coverage
+datacontract: $(STAMP)
+	@tools/ensure-datacontract
+
+test: $(STAMP) $(MANIFEST) browser broker mariadb lint ## Lint, then every test but the long ones, with coverage
 	@rm -rf test-output && mkdir -p test-output
 	@coverage erase
 	@pytest -m "not full" -n 2 --dist loadfile --cov --cov-report= --durations=15
 	@coverage report --fail-under=0 | tee test-output/coverage.txt | tail -n 60
 
-test-full: $(STAMP) $(MANIFEST) browser broker node-peers faketime link-tools ## The long soak, fuzz and fault runs as well
+test-full: $(STAMP) $(MANIFEST) browser broker mariadb node-peers faketime link-tools datacontract ## The long soak, fuzz and fault runs as well
 	@mkdir -p test-output
 	@pytest -n 2 --dist loadfile --timeout=3600
 
