@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,8 @@ from contracts.consistency import dangling_references
 from contracts.dbt_sources import render_sources
 from contracts.model import Contract, ExtractMode
 from contracts.released import version_faults
-from ingestion.registry import PRODUCT_SYSTEMS, SystemKind, discover_systems, load_registry
+from ingestion.registry import SystemKind, discover_systems, load_registry
+from orchestration.forgotten import forgotten_pieces
 from protocols.points import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,11 @@ def test_every_table_has_owner_cadence_retention_and_clause(contract: Contract) 
     assert contract.clauses, "name the clause of DB32/T 4765-2024 the data serve"
 
 
+def test_no_piece_of_a_system_is_forgotten() -> None:
+    forgotten = forgotten_pieces(SYSTEMS)
+    assert not forgotten, "\n".join(forgotten)
+
+
 def test_no_released_contract_changed_without_its_version() -> None:
     faults = version_faults(CONTRACTS)
     assert not faults, "\n".join(map(str, faults))
@@ -99,29 +104,6 @@ def test_the_columns_of_codes_that_dbt_looks_at_are_those_of_the_contracts() -> 
 def test_the_reference_plant_names_a_secret_for_each_database() -> None:
     for system in load_registry(SITE):
         assert (system.kind is SystemKind.SQL) == (system.secret is not None), system.system_id
-
-
-def test_a_folder_is_all_it_takes_to_add_a_system(tmp_path: Path) -> None:
-    systems = tmp_path / "product"
-    shutil.copytree(PRODUCT_SYSTEMS, systems)
-    shutil.copytree(PRODUCT_SYSTEMS / "mes_main", systems / "mes_second")
-    for path in (systems / "mes_second").iterdir():
-        path.write_text(path.read_text(encoding="utf-8").replace("mes_main", "mes_second"), encoding="utf-8")
-    added = {c.name for s in discover_systems(systems) for c in s.tables} - {c.name for c in CONTRACTS}
-    assert added == {
-        f"raw_mes_second__{t}" for t in ("batches", "batch_materials", "batch_outputs", "production_orders")
-    }
-    assert "raw_mes_second__batches" in render_sources(c for s in discover_systems(systems) for c in s.tables)
-
-
-def test_a_file_is_all_it_takes_to_add_a_table(tmp_path: Path) -> None:
-    systems = tmp_path / "product"
-    shutil.copytree(PRODUCT_SYSTEMS, systems)
-    text = (systems / "wms_main" / "lots.odcs.yaml").read_text(encoding="utf-8")
-    text = text.replace("wms_main.lots", "wms_main.pallets").replace("- name: lots", "- name: pallets")
-    (systems / "wms_main" / "pallets.odcs.yaml").write_text(text, encoding="utf-8")
-    (wms,) = (system for system in discover_systems(systems) if system.system_id == "wms_main")
-    assert wms.contract("pallets").name == "raw_wms_main__pallets"
 
 
 def mappings() -> list[dict[str, str]]:
