@@ -102,14 +102,19 @@ class PointBuffer:
             self._append(Points(tags, newer.pick(np.array(chosen, np.int64)), arrived))
         return [ticks[index] for index in chosen]
 
-    def admit_live(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> npt.NDArray[np.bool_]:
-        """Admit live points of many tags in the order sent; which of them were admitted."""
+    def newer(self, tags: npt.NDArray[np.int64], ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which live points, in the order sent, are after their tag's mark and all its points before them."""
         count = len(tags)
         self._last_row[tags] = np.arange(count)
         names_once = bool((self._last_row[tags] == np.arange(count)).all())
-        is_newer = page.ticks > self._marks[tags] if names_once else self._newer_in_order(tags, page.ticks)
+        return ticks > self._marks[tags] if names_once else self._newer_in_order(tags, ticks)
+
+    def admit_live(
+        self, tags: npt.NDArray[np.int64], page: Page, is_newer: npt.NDArray[np.bool_], arrived_us: int
+    ) -> None:
+        """Admit live points of many tags in the order sent, those that are `newer`."""
         if not is_newer.all():
-            self.refused += count - int(is_newer.sum())
+            self.refused += len(tags) - int(is_newer.sum())
             chosen = np.flatnonzero(is_newer)
             tags, page = tags[chosen], page.pick(chosen)
         if len(tags):
@@ -117,7 +122,6 @@ class PointBuffer:
             self._marks[tags] = page.ticks
             arrived = np.full(len(tags), arrived_us, np.int64)
             self._append(Points(tags.astype(np.int32), page, arrived))
-        return is_newer
 
     def drain(self) -> Batch | None:
         """Everything admitted since the last drain, None when that is nothing."""

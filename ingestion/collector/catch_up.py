@@ -197,9 +197,12 @@ class CatchUp:
         for tag, read in zip(batch, ranges, strict=True):
             if not self._intake.is_held(tag):
                 continue
-            is_over = self._intake.generation(tag) == generations[tag] and not admitted[tag]
-            if is_over and read.error is None and self._intake.went_back(tag):
+            is_same = self._intake.generation(tag) == generations[tag]
+            is_over, went_back = is_same and not admitted[tag], self._intake.went_back(tag)
+            if is_over and read.error is None and went_back:
                 behind.append(tag)
+            elif is_same and read.error is None and not went_back and self._has_met(tag):
+                self._release(tag)  # what changes faster than it is read always has something newer
             else:
                 self._judge(tag, read.error, began, is_over=is_over)
         await self._fill_behind(behind, began)

@@ -47,8 +47,8 @@ def has_overflowed(status: int) -> bool:
 class Intake(HeldTags):
     """Decides for each live point: admit it, or hold it until history has caught up.
 
-    A notification's points are judged all at once; only tags that are held, ahead or overflowing are taken
-    point by point.
+    A notification's points are judged all at once; only tags that are held, ahead or overflowing, and those
+    with points on both sides of their mark, are taken point by point.
 
     Args:
         buffer: takes what is admitted.
@@ -98,32 +98,34 @@ class Intake(HeldTags):
         """Live points in the order the server sent them, their client handles being tag positions."""
         tags, page = self._known(points.handles, points.page)
         page = with_times(page, arrived_us)
+        is_newer = self._buffer.newer(tags, page.ticks)
         is_ahead = page.ticks > latest(arrived_us)
         lost = page.statuses & _OVERFLOW_BITS == _OVERFLOWED
-        singly = is_ahead | lost | self._is_single[tags]
-        if singly.any():
-            is_affected = np.zeros(len(self._is_single), np.bool_)
-            is_affected[tags[singly]] = True
-            rows = is_affected[tags]
+        is_affected = self._is_single.copy()
+        is_affected[tags[is_ahead | lost]] = True
+        if not is_newer.all():
+            is_affected |= self._are_named(tags[is_newer]) & self._are_named(tags[~is_newer])
+        rows = is_affected[tags]
+        if rows.any():
             self._take_singly(tags[rows], page.pick(np.flatnonzero(rows)), arrived_us)
-            tags, page = tags[~rows], page.pick(np.flatnonzero(~rows))
+            tags, page, is_newer = tags[~rows], page.pick(np.flatnonzero(~rows)), is_newer[~rows]
         if len(tags):
-            is_admitted = self._buffer.admit_live(tags, page, arrived_us)
+            self._buffer.admit_live(tags, page, is_newer, arrived_us)
             self._seen_at[tags] = time.monotonic()
-            if not is_admitted.all():
-                self._take_behind(tags, page, is_admitted, arrived_us)
-                tags = tags[is_admitted]
-            self._is_first[tags] = False
+            if not is_newer.all():
+                self._take_behind(tags[~is_newer], page.pick(np.flatnonzero(~is_newer)), arrived_us)
+            self._is_first[tags[is_newer]] = False
 
-    def _take_behind(
-        self, tags: npt.NDArray[np.int64], page: Page, is_admitted: npt.NDArray[np.bool_], arrived_us: int
-    ) -> None:
-        # A tag's first point is the first of it that is admitted: what comes behind that one is late.
-        first_row = np.full(len(self._is_first), len(tags))
-        admitted = np.flatnonzero(is_admitted)
-        np.minimum.at(first_row, tags[admitted], admitted)
-        is_first = self._is_first[tags] & (np.arange(len(tags)) < first_row[tags])
-        late = np.flatnonzero(~is_admitted & ~is_first)
+    def _are_named(self, tags: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """By tag position, whether a tag is among these."""
+        named = np.zeros(len(self._is_single), np.bool_)
+        named[tags] = True
+        return named
+
+    def _take_behind(self, tags: npt.NDArray[np.int64], page: Page, arrived_us: int) -> None:
+        """Points of tags of which the message holds nothing after the mark."""
+        is_first = self._is_first[tags]
+        late = np.flatnonzero(~is_first)
         self._take_late(tags[late], page.pick(late), arrived_us)
         margin = np.where(self._has_history[tags], BACK_TICKS, 0)
         far = np.flatnonzero((page.ticks < self._buffer.marks_of(tags) - margin) & is_first)

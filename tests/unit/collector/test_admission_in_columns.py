@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingestion.collector import held_tags
@@ -48,6 +48,7 @@ def admitted(buffer: PointBuffer) -> list[tuple[str, int, float]]:
 
 
 @given(messages, st.lists(st.integers(0, 6), min_size=6, max_size=6))
+@example([[(0, 1, 0), (0, 1, 0), (0, 2, 0)]], [0] * 6)  # once more the same instant, then a later one
 def test_a_message_is_admitted_as_its_points_one_by_one(
     sent: list[list[tuple[int, int, int]]], marks: list[int]
 ) -> None:
