@@ -22,5 +22,10 @@ select
     observed_at_utc
 from gaps
 where reason_code not in (
-    'session_began', 'session_ended', 'collector_took_over', 'certificate_ends', 'server_clock_jump', 'collector_clock_jump'
+    'session_began',
+    'session_ended',
+    'collector_took_over',
+    'certificate_ends',
+    'server_clock_jump',
+    'collector_clock_jump'
 )
