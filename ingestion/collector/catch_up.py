@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingestion.collector.clock_back import fill_behind, release_unread
@@ -30,47 +29,14 @@ if TYPE_CHECKING:
 
     from asyncua import ua
 
-    from ingestion.collector.buffer import PointBuffer
-    from ingestion.collector.clock_back import SealedInstants
-    from ingestion.collector.gaps import GapLog
-    from ingestion.collector.history_troubles import HistoryTroubles
+    from ingestion.collector.collection_parts import CollectionParts
     from ingestion.collector.intake import Intake
-    from ingestion.collector.points_sealing import PointsSealing
-    from ingestion.collector.settings import CollectorSettings
-    from ingestion.collector.status import Status
-    from protocols.clock import Clock
 
 # Tags are asked for together when their marks lie this close: all are read from the earliest one on.
 TOGETHER_TICKS = 120 * TICKS_PER_SECOND
 # A tag that waits for its history to meet the live values is read again this often.
 LOOK_AGAIN_S = 0.5
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CollectionParts:
-    """What one system's collection consists of, for those who read its history.
-
-    Attributes:
-        tag_ids: by tag position.
-        sealed: what stands in the sealed segments of points.
-        start: where history begins for a tag never read, ticks; none: only what comes from now on.
-    """
-
-    tag_ids: list[str]
-    buffer: PointBuffer
-    sealing: PointsSealing
-    status: Status
-    gaps: GapLog
-    troubles: HistoryTroubles
-    sealed: SealedInstants
-    settings: CollectorSettings
-    start: int | None
-    clock: Clock
-
-    def now_ticks(self) -> int:
-        """Plant time, ticks."""
-        return to_ticks(self.clock.now())
 
 
 class CatchUp:
@@ -106,6 +72,7 @@ class CatchUp:
         self._may_read = may_read
         # Tags whose history has nothing newer and has not met their first live point yet.
         self._waiting: dict[int, float] = {}
+        self._put_off: set[int] = set()
         self._filling = asyncio.Lock()
 
     async def work(self) -> None:
@@ -137,6 +104,8 @@ class CatchUp:
     async def _next_batch(self) -> list[int]:
         """Some wanted tags that are still held and whose marks lie close together."""
         first = await self._wanted.get()
+        if self._is_put_off(first):
+            return []
         batch = [first] if self._is_readable(first) else []
         start = self._mark(first)
         others = []
@@ -155,6 +124,14 @@ class CatchUp:
         for tag in others:
             self._wanted.put_nowait(tag)
         return batch
+
+    def _is_put_off(self, tag: int) -> bool:
+        """Whether a tag at whose reading the connection was lost waits, once a session, for live values."""
+        if tag in self._put_off or not self._parts.troubles.has_cut(tag) or not self._intake.is_held(tag):
+            return False
+        self._put_off.add(tag)
+        self._waiting[tag] = time.monotonic()
+        return True
 
     def _is_readable(self, tag: int) -> bool:
         """Whether a tag is still to be read; one of which nothing was ever to be read is released."""
@@ -286,7 +263,7 @@ class CatchUp:
     def _note_cut(self, tags: Sequence[int]) -> None:
         """The connection was lost while tags were read: what a server cannot stand is not asked for ever."""
         for tag in tags:
-            if self._intake.is_held(tag) and self._parts.troubles.failed(tag):
+            if self._intake.is_held(tag) and self._parts.troubles.failed(tag, has_cut=True):
                 try:
                     self._give_up(tag, "the connection is lost whenever this history is read")
                 except OSError as error:

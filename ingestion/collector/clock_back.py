@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from asyncua import ua
 
-    from ingestion.collector.catch_up import CollectionParts
+    from ingestion.collector.collection_parts import CollectionParts
     from ingestion.collector.history import HistoryError, HistoryReader
     from ingestion.collector.intake import Intake
     from ingestion.collector.points import Page

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from asyncua import ua
 
-from ingestion.collector.catch_up import CatchUp, CollectionParts
+from ingestion.collector.catch_up import CatchUp
+from ingestion.collector.collection_parts import CollectionParts
 from ingestion.collector.history import HistoryReader
 from ingestion.collector.intake import Intake
 from ingestion.collector.processed import ProcessedReading

@@ -42,6 +42,7 @@ class Hole:
 @dataclass
 class _Trouble:
     tries: int = 0
+    has_cut: bool = False
     since: float = field(default_factory=time.monotonic)
 
 
@@ -83,16 +84,26 @@ class HistoryTroubles:
         self._strangers: list[KeptHole] = []
         self._load(buffer)
 
-    def failed(self, tag: int) -> bool:
-        """Note a failure; whether the tag has failed so often and so long that it is given up."""
+    def failed(self, tag: int, *, has_cut: bool = False) -> bool:
+        """Note a failure; whether the tag has failed so often and so long that it is given up.
+
+        Args:
+            tag: its position.
+            has_cut: the connection was lost with it.
+        """
         trouble = self._troubles.setdefault(tag, _Trouble())
         trouble.tries += 1
+        trouble.has_cut = has_cut
         lasted_s = time.monotonic() - trouble.since
         return trouble.tries >= self._settings.give_up_tries and lasted_s >= self._settings.give_up_s
 
     def is_troubled(self, tag: int) -> bool:
         """Whether a tag's last reading failed: it is read alone, so that no other call fails with it."""
         return tag in self._troubles
+
+    def has_cut(self, tag: int) -> bool:
+        """Whether the connection was lost when a tag was read last."""
+        return tag in self._troubles and self._troubles[tag].has_cut
 
     def recovered(self, tag: int) -> None:
         """Its history was read."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from asyncua import ua
 
-    from ingestion.collector.catch_up import CollectionParts
+    from ingestion.collector.collection_parts import CollectionParts
     from ingestion.collector.history import HistoryReader
     from ingestion.collector.history_troubles import Hole
 

@@ -19,7 +19,7 @@ from protocols.opcua_time import TICKS_PER_SECOND, UNIX_EPOCH_TICKS, from_ticks,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ingestion.collector.catch_up import CollectionParts
+    from ingestion.collector.collection_parts import CollectionParts
     from ingestion.collector.history_page import HistoryAnswer
     from ingestion.collector.session import Session
     from ingestion.collector.tag_table import Aggregate, Tag

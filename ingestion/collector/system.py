@@ -10,10 +10,10 @@ from asyncua import ua
 
 from ingestion.collector.alarms import Alarms
 from ingestion.collector.buffer import PointBuffer
-from ingestion.collector.catch_up import CollectionParts
 from ingestion.collector.clock_back import SealedInstants
 from ingestion.collector.clock_watch import OwnClock, ServerClock
 from ingestion.collector.collecting import Collecting, Kept
+from ingestion.collector.collection_parts import CollectionParts
 from ingestion.collector.disk import DiskGuard
 from ingestion.collector.expiry import CertificateWatch, Validity
 from ingestion.collector.gaps import GapLog

@@ -158,12 +158,16 @@ def _read_scalar(kind: Any, data: BoundedBuffer, depth: int) -> Any:
 def _read_data_value(data: BoundedBuffer, depth: int) -> ua.DataValue:
     mask = data.read(1)[0]
     value = ua.DataValue(read_variant(data, depth) if mask & HAS_VALUE else None)
-    status = ua.StatusCode(read_uint32(data)) if mask & HAS_STATUS else None
-    source = unpack_uatype(ua.VariantType.DateTime, data) if mask & HAS_SOURCE else None
-    data.skip(2 if mask & HAS_SOURCE_PICO else 0)
-    server = unpack_uatype(ua.VariantType.DateTime, data) if mask & HAS_SERVER else None
-    data.skip(2 if mask & HAS_SERVER_PICO else 0)
-    return ua.DataValue(value.Value, status, source, server)
+    status = ua.StatusCode(read_uint32(data) if mask & HAS_STATUS else 0)  # left out it is Good
+    source, source_pico = _read_time(data, mask & HAS_SOURCE, mask & HAS_SOURCE_PICO)
+    server, server_pico = _read_time(data, mask & HAS_SERVER, mask & HAS_SERVER_PICO)
+    return ua.DataValue(value.Value, status, source, server, source_pico, server_pico)
+
+
+def _read_time(data: BoundedBuffer, has_time: int, has_pico: int) -> tuple[Any, Any]:
+    """An instant and its picoseconds, which follow it at once; asyncua expects both instants first."""
+    at = unpack_uatype(ua.VariantType.DateTime, data) if has_time else None
+    return at, unpack_uatype(ua.VariantType.UInt16, data) if has_pico else None
 
 
 def _read_diagnostic(data: Buffer, depth: int) -> ua.DiagnosticInfo:

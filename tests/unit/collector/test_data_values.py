@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import struct
 from collections.abc import Iterator
@@ -45,6 +46,9 @@ SCALARS = {
     10: "<f",
     11: "<d",
 }
+# Of a DataValue's picoseconds asyncua expects those of the source behind both instants, and of a
+# DiagnosticInfo it exchanges the bits of locale and text.
+MISREAD_BY_ASYNCUA = re.compile(r'"((Source|Server)Picoseconds|Locale|LocalizedText)": *-?[0-9]')
 # Of the long run: `pytest -m full`.
 FUZZED_MESSAGES = 10_000
 
@@ -196,6 +200,8 @@ def check_mutated(data: bytes) -> None:
     found = [row for points in message.points for row in rows_of_points(points)]
     if any('"TypeId"' in (row[3] or "") for row in found):
         return  # a structure kept as its bytes, of which asyncua drops or misreads some
+    if any(MISREAD_BY_ASYNCUA.search(row[3] or "") for row in found):
+        return
     try:
         with time_limit(2):
             expected = rows_of_asyncua(data)
