@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Acknowledgements = Sequence[tuple[int, int]]
 
-# How long nothing is read after an answer that says that more come, so that several are read at once.
-GATHER_S = 0.005
 _TYPE = struct.pack("<BBH", 1, 0, int(ua.ObjectIds.PublishRequest_Encoding_DefaultBinary))
 # Timestamp, handle, no diagnostics, no audit id, no time limit, no further header; how many acknowledgements.
 _HEADER = struct.Struct("<qIIiI3xi")
@@ -74,8 +72,6 @@ class PublishRequests:
         self._resting = 0
         self._answered: list[Answered] = []
         self._due = asyncio.Event()
-        self._gathering: asyncio.TimerHandle | None = None
-        self._is_paused = False
 
     def ask(self, due: Callable[[], Acknowledgements]) -> None:
         """Send as many requests as may still wait.
@@ -104,7 +100,6 @@ class PublishRequests:
         """What was answered since the last call, once there is something; a burst as a whole."""
         await self._due.wait()
         self._due.clear()
-        self._end_gathering()
         found, self._answered = self._answered, []
         return found
 
@@ -137,36 +132,7 @@ class PublishRequests:
     def _take(self, answered: Answered) -> None:
         self._outstanding -= 1
         self._answered.append(answered)
-        content = answered.content
-        if isinstance(content, UsualAnswer) and content.more_notifications and self._outstanding:
-            self._gather()
-        else:
-            self._due.set()
-
-    def _gather(self) -> None:
-        """Let the rest of a burst come together."""
-        protocol = self._client.uaclient.protocol
-        if self._is_paused or protocol is None or protocol.transport is None:
-            return
-        self._end_gathering()
-        protocol.transport.pause_reading()
-        self._is_paused = True
-        self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._read_on)
-
-    def _read_on(self) -> None:
-        self._end_gathering()
-        # Should nothing have come meanwhile, what there is need not wait.
-        self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._due.set)
-
-    def _end_gathering(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        if self._is_paused:
-            self._is_paused = False
-            protocol = self._client.uaclient.protocol
-            if protocol is not None and protocol.transport is not None:
-                protocol.transport.resume_reading()
+        self._due.set()
 
 
 class _Asked:
