@@ -23,7 +23,8 @@ from ingestion.collector.notifications import read_publish_answers, read_republi
 from ingestion.collector.publish_requests import PublishRequests
 from ingestion.collector.requests import ask
 from ingestion.collector.sequences import EARLY_LIMIT, distance, following
-from ingestion.collector.session import SessionLostError
+from ingestion.collector.session import SessionLostError, raise_if_gone
+from ingestion.collector.strangers import Strangers
 
 if TYPE_CHECKING:
     from asyncua import Client
@@ -35,23 +36,8 @@ if TYPE_CHECKING:
 # A request that fails at once is not repeated at once.
 FAULT_PAUSE_S = 0.2
 MALFORMED_PAUSE_S = 0.01
-# How long a subscription may be unknown before it counts as left behind by somebody else.
-STRANGER_S = 2.0
 # Missing messages that are asked for one by one; a longer hole is left to history.
 REPUBLISH_LIMIT = 500
-_SESSION_GONE = frozenset(
-    (
-        ua.StatusCodes.BadSessionIdInvalid,
-        ua.StatusCodes.BadSessionClosed,
-        ua.StatusCodes.BadSessionNotActivated,
-        ua.StatusCodes.BadSecureChannelIdInvalid,
-        ua.StatusCodes.BadSecureChannelClosed,
-        ua.StatusCodes.BadNoSubscription,
-        ua.StatusCodes.BadSubscriptionIdInvalid,
-        ua.StatusCodes.BadServerHalted,
-        ua.StatusCodes.BadShutdown,
-    )
-)
 _log = logging.getLogger(__name__)
 
 
@@ -75,8 +61,7 @@ class Publishing:
         self._reorder_wait_s = reorder_wait_s
         self._counts = counts
         self._flows: dict[int, SubscriptionFlow] = {}
-        # A process that was killed leaves subscriptions behind in the session that the next one resumes.
-        self._strangers: dict[int, float] = {}
+        self._strangers = Strangers(client)
         self._acknowledge: deque[tuple[int, int]] = deque()
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -158,7 +143,7 @@ class Publishing:
             if error.code == ua.StatusCodes.BadTooManyPublishRequests and self._requests.most > 1:
                 self._requests.most -= 1  # the server takes fewer at a time
                 return
-            _raise_if_gone(error)
+            raise_if_gone(error)
             self._requests.rest(FAULT_PAUSE_S)
         elif isinstance(error, ua.UaError):
             # Its number is unknown, so the next message or keep-alive shows that it is missing.
@@ -181,7 +166,7 @@ class Publishing:
     def _handle(self, answer: PublishAnswer) -> None:
         flow = self._flows.get(answer.subscription_id)
         if flow is None:
-            self._strangers.setdefault(answer.subscription_id, time.monotonic())
+            self._strangers.note(answer.subscription_id)
             return
         flow.heard_at = time.monotonic()
         flow.available = answer.available_sequences
@@ -269,7 +254,7 @@ class Publishing:
         try:
             message = read_republish_answer(await ask(self._client, request, "Republish"))
         except ua.UaStatusCodeError as error:
-            _raise_if_gone(error)
+            raise_if_gone(error)
             return None
         except ua.UaError:
             self._counts.malformed += 1
@@ -287,7 +272,7 @@ class Publishing:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(0.5)
-            await self._delete_strangers()
+            await self._strangers.delete(self._flows)
             for flow in self._flows.values():
                 if flow.ended:
                     raise SessionLostError(flow.ended)
@@ -296,24 +281,6 @@ class Publishing:
                     msg = f"the server has published nothing for {silent_s:.0f} s, not even a sign of life"
                     raise SessionLostError(msg)
 
-    async def _delete_strangers(self) -> None:
-        old = time.monotonic() - STRANGER_S
-        gone = [number for number, at in self._strangers.items() if at < old and number not in self._flows]
-        if not gone:
-            return
-        _log.info("deleting subscriptions %s, which are none of ours", gone)
-        try:
-            await self._client.uaclient.session.delete_subscriptions(gone)
-        except ua.UaError as error:
-            _log.info("deleting subscriptions %s: %s", gone, error)
-        self._strangers = {}
-
 
 def _is_within(needed: tuple[int, ...], sealed: tuple[int, ...]) -> bool:
     return all(need <= have for need, have in zip(needed, sealed, strict=True))
-
-
-def _raise_if_gone(error: ua.UaStatusCodeError) -> None:
-    if error.code in _SESSION_GONE:
-        msg = f"the server no longer knows session or subscription: {type(error).__name__}"
-        raise SessionLostError(msg) from error

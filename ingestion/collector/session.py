@@ -28,6 +28,19 @@ if TYPE_CHECKING:
 _WATCHDOG_S = 60.0
 # How long a server is asked to keep a session whose connection is gone.
 SESSION_TIMEOUT_MS = 120_000
+_SESSION_GONE = frozenset(
+    (
+        ua.StatusCodes.BadSessionIdInvalid,
+        ua.StatusCodes.BadSessionClosed,
+        ua.StatusCodes.BadSessionNotActivated,
+        ua.StatusCodes.BadSecureChannelIdInvalid,
+        ua.StatusCodes.BadSecureChannelClosed,
+        ua.StatusCodes.BadNoSubscription,
+        ua.StatusCodes.BadSubscriptionIdInvalid,
+        ua.StatusCodes.BadServerHalted,
+        ua.StatusCodes.BadShutdown,
+    )
+)
 
 
 class SessionLostError(ConnectionError):
@@ -36,6 +49,17 @@ class SessionLostError(ConnectionError):
 
 class SessionDroppedError(ConnectionError):
     """The session is ended on purpose: the server is left for a better one, or its namespaces changed."""
+
+
+def raise_if_gone(error: ua.UaStatusCodeError) -> None:
+    """Do nothing unless an answer means that the session is of no more use.
+
+    Raises:
+        SessionLostError: it is gone, its subscription or the server.
+    """
+    if error.code in _SESSION_GONE:
+        msg = f"the server no longer knows session or subscription: {type(error).__name__}"
+        raise SessionLostError(msg) from error
 
 
 @dataclass(frozen=True)
