@@ -122,11 +122,7 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
         return None
     table = odcs.schema_[0]
     properties = custom_properties(table.customProperties, TABLE_PROPERTIES, TABLE_PLACE, problems)
-    category = odcs.domain or ""
-    if category not in CATEGORY_ENGLISH and not is_placeholder(category):
-        problems.add(
-            ("domain",), f"expected one of {CATEGORY_LABELS} (category of 7.2.2 a), found {odcs.domain!r}"
-        )
+    category = _category(odcs.domain, problems)
     columns = tuple(
         read_column(column, category, (*TABLE_PLACE, "properties", index), problems)
         for index, column in enumerate(table.properties or [])
@@ -160,6 +156,13 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
     )
     check_whole(contract, odcs.id, problems)
     return contract
+
+
+def _category(found: str | None, problems: FaultList) -> str:
+    category = found or ""
+    if category not in CATEGORY_ENGLISH and not is_placeholder(category):
+        problems.add(("domain",), f"expected one of {CATEGORY_LABELS} (category of 7.2.2 a), found {found!r}")
+    return category
 
 
 def _mode(found: object, problems: FaultList) -> ExtractMode:
