@@ -7,6 +7,7 @@ from ingestion.connectors.register import extract_register
 from ingestion.connectors.workbook import extract_workbooks
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import PermanentError
+from ingestion.files.intake import extract_files
 from ingestion.registry import SystemKind, SystemSpec
 from ingestion.sql_extract import extract_sql
 from lake.evolution import bring_up_to
@@ -34,8 +35,8 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
     if system.kind.is_stream:
         msg = f"{contract.name} comes through the gateway; run `chemlink land`, nothing pulls it"
         raise PermanentError(msg)
-    # The tables of a workbook system are fed by the same files, so they share one lease.
-    shared = system.kind is SystemKind.WORKBOOK
+    # The tables of such a system are fed by the same files, so they share one lease.
+    shared = system.kind.has_drop_folder
     name = f"extract.{system.system_id if shared else contract.contract_id}"
     with hold_lease(context.lake.leases, name):
         # Before anything is compared with stored rows: a wider type must not make every row look changed.
@@ -43,6 +44,8 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
             bring_up_to(context.lake.table("raw", one.name), raw_schema(one))
         if system.kind is SystemKind.WORKBOOK:
             return extract_workbooks(system, table, context)
+        if system.kind is SystemKind.FILES:
+            return extract_files(system, table, context)
         if system.kind is SystemKind.REGISTER:
             return extract_register(contract, context)
         assert system.secret is not None, "the registry refuses a SQL system without a secret"

@@ -24,6 +24,7 @@ from ingestion.errors import PermanentError, RegistryError
 
 PRODUCT_SYSTEMS = Path(__file__).parent / "systems"
 _SYSTEM_FILE = "system.yml"
+QUARANTINE = "quarantine"  # the table of the rows that a system's files had and that could not land
 
 
 class SystemKind(StrEnum):
@@ -35,11 +36,17 @@ class SystemKind(StrEnum):
     SQL = "sql"
     WORKBOOK = "workbook"
     REGISTER = "register"
+    FILES = "files"
 
     @property
     def is_stream(self) -> bool:
         """Whether the collector reads it and it comes through the gateway, so that nothing here asks it."""
         return self in (SystemKind.OPCUA, SystemKind.MQTT, SystemKind.HJ212)
+
+    @property
+    def has_drop_folder(self) -> bool:
+        """Whether its tables are fed by files in one folder, with a table of the rows set aside."""
+        return self in (SystemKind.WORKBOOK, SystemKind.FILES)
 
 
 class _Strict(BaseModel):
@@ -184,6 +191,11 @@ def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:
     ]
     if not contracts:
         faults.append(f"{path.parent}: a system without a contract; add <table>.odcs.yaml")
+    elif found.kind.has_drop_folder and QUARANTINE not in [contract.table for contract in contracts]:
+        faults.append(
+            f"{path.parent}: a system of kind {found.kind} sets wrong rows aside and has no table for them; "
+            f"add {QUARANTINE}.odcs.yaml (chemlink contract new {found.system_id} writes it)"
+        )
     return SystemSpec(
         system_id=found.system_id,
         kind=found.kind,

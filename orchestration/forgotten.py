@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contracts.model import Contract, ExtractMode
-from ingestion.connectors.workbook import QUARANTINE
-from ingestion.registry import SystemSpec
+from ingestion.registry import QUARANTINE, SystemSpec
 from orchestration.location import DBT_PROJECT
 
 STAGING = DBT_PROJECT / "models" / "staging"

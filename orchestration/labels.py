@@ -21,6 +21,7 @@ SYSTEM_KINDS: Mapping[SystemKind, frozenset[str]] = {
     SystemKind.SQL: frozenset({"postgres", "deltalake"}),
     SystemKind.WORKBOOK: frozenset({"excel", "deltalake"}),
     SystemKind.REGISTER: frozenset({"csv", "deltalake"}),
+    SystemKind.FILES: frozenset({"file", "deltalake"}),
 }
 
 

@@ -53,7 +53,7 @@ def _convert(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     text = pc.utf8_trim_whitespace(values)
     filled = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     if column.logical_type == "date" and column.source_format is not None:
-        return pc.strptime(filled, format=_directive(column.source_format), unit="s").cast(expected)
+        return pc.strptime(filled, format=date_directive(column.source_format), unit="s").cast(expected)
     if pa.types.is_decimal(expected):
         return _decimals(filled, expected)
     return filled.cast(expected)
@@ -89,10 +89,10 @@ def _instants(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
 def _local_instants(text: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     if column.source_format is None:
         return text.cast(pa.timestamp("us"))
-    return pc.strptime(text, format=_directive(column.source_format), unit="s")
+    return pc.strptime(text, format=date_directive(column.source_format), unit="s")
 
 
-def _directive(source_format: str) -> str:
+def date_directive(source_format: str) -> str:
     """A date pattern of the standard (JDK letters) as strptime wants it."""
     for letters, directive in _DIRECTIVES.items():
         source_format = source_format.replace(letters, directive)

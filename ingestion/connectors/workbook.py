@@ -17,16 +17,19 @@ from ingestion.connectors.register import read_register
 from ingestion.connectors.workbook_archive import Intake, answer, archive, inbox_files, was_archived
 from ingestion.connectors.workbook_file import WorkbookFile, open_workbook, read_workbook_file
 from ingestion.connectors.workbook_forms import Forms, read_rows
-from ingestion.connectors.workbook_judgement import Judgement, as_table, judge
-from ingestion.connectors.workbook_quarantine import land_quarantine, land_refusal, note_unreadable
+from ingestion.connectors.workbook_judgement import Judgement, as_table, judge, record_key
+from ingestion.connectors.workbook_quarantine import (
+    land_quarantine,
+    land_refusal,
+    note_unreadable,
+    quarantined,
+)
 from ingestion.connectors.workbook_result import render_refusal, render_result
 from ingestion.connectors.workbook_rows import Reading
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import PermanentError, RefusedFileError
-from ingestion.registry import SystemSpec, load_registry
+from ingestion.registry import QUARANTINE, SystemSpec, load_registry
 from ingestion.snapshots import land_changes
-
-QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,12 @@ def _take_in(
     )
     judgement = judge(rows, tables.results.live(), reading)
     landed = _land_accepted(file, judgement, tables.results, context)
-    quarantined = land_quarantine(tables.quarantine, file, judgement, tables.results.contract, context)
+    results = tables.results.contract
+    kept = {record_key(row, results) for row in (*judgement.accepted, *judgement.known)}
+    set_aside = land_quarantine(tables.quarantine, file, quarantined(judgement, results), kept, context)
     answer(file, render_result(file, judgement), intake)
     landed = replace(landed, rows_read=len(rows), rows_quarantined=len(judgement.refused))
-    return {tables.results.contract.table: landed, QUARANTINE: quarantined}
+    return {results.table: landed, QUARANTINE: set_aside}
 
 
 def _land_accepted(

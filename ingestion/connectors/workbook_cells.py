@@ -83,20 +83,23 @@ def read_unit(cell: object) -> str | None:
     return _UNITS.get(plain(cell).replace(" ", "").lower())
 
 
-def read_instant(cell: object, zone: ZoneInfo, clock_cell: object = None) -> datetime | CellFault:
+def read_instant(
+    cell: object, zone: ZoneInfo, clock_cell: object = None, *, label: tuple[str, str] = ("时间", "time")
+) -> datetime | CellFault:
     """An instant of the plant in UTC.
 
     Args:
         cell: an Excel date, or text with a year of four digits.
         zone: the plant's zone.
         clock_cell: the time of day where the sheet has it in a column of its own.
+        label: what the column is called in Chinese and English.
     """
     if isinstance(cell, datetime):
         local = cell
     elif isinstance(cell, date):
         local = datetime.combine(cell, time())
     else:
-        parsed = _parse_instant(plain(cell))
+        parsed = _parse_instant(plain(cell), *label)
         if isinstance(parsed, CellFault):
             return parsed
         local = parsed
@@ -108,11 +111,11 @@ def read_instant(cell: object, zone: ZoneInfo, clock_cell: object = None) -> dat
     return local.replace(tzinfo=zone).astimezone(UTC)
 
 
-def _parse_instant(text: str) -> datetime | CellFault:
+def _parse_instant(text: str, label_zh: str, label_en: str) -> datetime | CellFault:
     found = _INSTANT.match(text)
     if found is None:
-        what_zh = f"采样时间“{text}”无法识别" if text else "采样时间为空"
-        what_en = f"sampling time {text!r} cannot be read" if text else "the sampling time is empty"
+        what_zh = f"{label_zh}“{text}”无法识别" if text else f"{label_zh}为空"
+        what_en = f"{label_en} {text!r} cannot be read" if text else f"{label_en} is empty"
         return CellFault(
             f"{what_zh}，应为带四位年份的日期，如 2026-11-16 09:30",
             f"{what_en}; expected a date with a year of four digits, such as 2026-11-16 09:30",
@@ -122,7 +125,7 @@ def _parse_instant(text: str) -> datetime | CellFault:
         return datetime(**numbers)  # type: ignore[arg-type]  # noqa: DTZ001  (the caller adds the zone)
     except ValueError as error:
         return CellFault(
-            f"采样时间“{text}”不存在（{error}）", f"sampling time {text!r} does not exist ({error})"
+            f"{label_zh}“{text}”不存在（{error}）", f"{label_en} {text!r} does not exist ({error})"
         )
 
 

@@ -15,12 +15,12 @@ from xml.etree.ElementTree import ParseError
 
 from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.worksheet import Worksheet
 
+from ingestion.connectors.workbook_parts import refuse_hostile
 from ingestion.errors import RefusedFileError
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
-MAX_CONTENT_BYTES = 32 * 1024 * 1024  # a full year of daily sheets is below 2 MiB
-MAX_PARTS = 500
 MAX_ROWS = 20_000
 MAX_COLUMNS = 200
 # Everything that openpyxl was seen to raise on damaged content.
@@ -56,8 +56,12 @@ class WorkbookFile:
         return f"{self.sha256}/{self.name}"
 
 
-def read_workbook_file(path: Path) -> WorkbookFile:
+def read_workbook_file(path: Path, *, most: int = MAX_FILE_BYTES) -> WorkbookFile:
     """The file's bytes.
+
+    Args:
+        path: of the file.
+        most: how many bytes it may have.
 
     Raises:
         RefusedFileError: it is no regular file, or too large.
@@ -65,8 +69,8 @@ def read_workbook_file(path: Path) -> WorkbookFile:
     if path.is_symlink() or not path.is_file():
         raise RefusedFileError(reason_zh="不是普通文件", reason_en="it is not a regular file")
     size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        limit = MAX_FILE_BYTES // 1024 // 1024
+    if size > most:
+        limit = most // 1024 // 1024
         raise RefusedFileError(
             reason_zh=f"文件 {size} 字节，超过 {limit} MiB；请拆分后重交",
             reason_en=f"it has {size} bytes, more than {limit} MiB; split it and hand it in again",
@@ -81,9 +85,14 @@ def open_workbook(file: WorkbookFile, *, values_only: bool) -> Workbook:
     Raises:
         RefusedFileError: it is no xlsx file, is damaged, or is larger inside than any laboratory sheet.
     """
+    if len(file.content) > MAX_FILE_BYTES:
+        raise RefusedFileError(
+            reason_zh=f"工作簿 {len(file.content)} 字节，过大；请拆分或导出为 CSV",
+            reason_en=f"the workbook has {len(file.content)} bytes, too many; split it or export CSV",
+        )
     try:
         with zipfile.ZipFile(BytesIO(file.content)) as archive:
-            _refuse_hostile(archive)
+            refuse_hostile(archive)
         book = load_workbook(BytesIO(file.content), data_only=values_only, keep_links=False)
     except _UNREADABLE as error:
         raise RefusedFileError(
@@ -102,19 +111,20 @@ def open_workbook(file: WorkbookFile, *, values_only: bool) -> Workbook:
     return book
 
 
-def _refuse_hostile(archive: zipfile.ZipFile) -> None:
-    """Judge by the directory first, which costs nothing; then by document types, which xlsx never has."""
-    parts = archive.infolist()
-    size = sum(part.file_size for part in parts)
-    if len(parts) > MAX_PARTS or size > MAX_CONTENT_BYTES:
-        raise RefusedFileError(
-            reason_zh=f"解压后有 {len(parts)} 个部件、{size} 字节，超过上限；请只保留数据工作表",
-            reason_en=f"unpacked it has {len(parts)} parts and {size} bytes; keep only the data sheet",
-        )
-    for part in parts:
-        text = archive.read(part).replace(b"\x00", b"")  # so that UTF-16 hides nothing
-        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-            raise RefusedFileError(
-                reason_zh=f"部件 {part.filename} 含文档类型声明，可能有害",
-                reason_en=f"its part {part.filename} declares a document type, which may be hostile",
-            )
+def uncalculated_cells(file: WorkbookFile, values: Worksheet) -> frozenset[tuple[int, int]]:
+    """Row and column, from 1, of formulas that no program has calculated: their value is not in the file.
+
+    Args:
+        file: the workbook.
+        values: the sheet in question as `open_workbook` gives it with values only.
+    """
+    with zipfile.ZipFile(BytesIO(file.content)) as archive:
+        if not any(b"<f" in archive.read(part) for part in archive.infolist() if "sheet" in part.filename):
+            return frozenset()
+    formulas = open_workbook(file, values_only=False)[values.title]
+    return frozenset(
+        (number, at)
+        for number, row in enumerate(formulas.iter_rows(), start=1)
+        for at, cell in enumerate(row, start=1)
+        if cell.data_type == "f" and values.cell(number, at).value is None
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from contracts.arrow import source_schema
 from contracts.model import Contract
 from ingestion.change_log import ChangeLog
+from ingestion.connectors.workbook_cells import CellFault
 from ingestion.connectors.workbook_file import WorkbookFile
 from ingestion.connectors.workbook_judgement import Judgement, record_key
 from ingestion.context import ExtractContext, ExtractReport, Outcome
@@ -26,30 +28,75 @@ _MOST_FINDINGS = (
 )
 
 
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """A row that cannot land: where it stands, what it would have been, and why not.
+
+    Attributes:
+        sheet: of a workbook; empty for other files.
+        place: its row, line or count in the file, from 1.
+        key: of the record it would have been; None where a part of it cannot be read.
+        written: its texts under their headings.
+        faults: the reasons.
+    """
+
+    sheet: str
+    place: int
+    key: str | None
+    written: Mapping[str, str]
+    faults: Sequence[CellFault]
+
+
+def quarantined(judgement: Judgement, results: Contract) -> list[QuarantinedRow]:
+    """The refused rows of a workbook."""
+    return [
+        QuarantinedRow(
+            row.row.sheet, row.row.row_number, record_key(row, results), row.row.written, row.faults
+        )
+        for row in judgement.refused
+    ]
+
+
 def land_quarantine(
-    log: ChangeLog, file: WorkbookFile, judgement: Judgement, results: Contract, context: ExtractContext
+    log: ChangeLog,
+    file: WorkbookFile,
+    refused: Sequence[QuarantinedRow],
+    landed: Collection[str | None],
+    context: ExtractContext,
 ) -> ExtractReport:
-    """Land the refused rows, open their findings, and close those whose record has landed since."""
+    """Land the refused rows, open their findings, and close those whose record has landed since.
+
+    Args:
+        log: the quarantine table.
+        file: where the rows stand.
+        refused: the rows.
+        landed: keys of the records of the file that are in the lake.
+        context: state store and clock.
+    """
     now = context.clock.now()
     rows = [
         {
-            "quarantine_id": f"{file.sha256[:16]}:{row.row.sheet}:{row.row.row_number}",
+            "quarantine_id": f"{file.sha256[:16]}:{row.sheet}:{row.place}",
             "file_name": file.name,
             "file_sha256": file.sha256,
-            "sheet_name": row.row.sheet,
-            "row_number": row.row.row_number,
-            "record_key": record_key(row, results),
-            "row_json": json.dumps(dict(row.row.written), ensure_ascii=False),
+            "sheet_name": row.sheet,
+            "row_number": row.place,
+            "record_key": row.key,
+            "row_json": json.dumps(dict(row.written), ensure_ascii=False),
             "reasons_zh": "；".join(fault.reason_zh for fault in row.faults),
             "reasons_en": "; ".join(fault.reason_en for fault in row.faults),
             "received_at_utc": now,
         }
-        for row in judgement.refused
+        for row in refused
     ]
     report = _land(log, rows, file, context)
-    landed = {record_key(row, results) for row in (*judgement.accepted, *judgement.known)}
-    resolved = [row for row in log.live().to_pylist() if row["record_key"] in landed]
+    known = log.live(columns=["file_name", "file_sha256", "sheet_name", "row_number", "record_key"])
+    resolved = [row for row in known.to_pylist() if row["record_key"] in landed and row["record_key"]]
     with context.state.begin() as connection:
+        # A file of this name was refused as a whole, and now one is read.
+        close_absent(
+            connection, FILE_KIND, [], now=now, subject_prefix=f"{log.contract.system_id}/{file.name}/"
+        )
         for row in resolved:
             close_finding(connection, f"{ROW_KIND}:{_subject(log, row)}", now=now)
         for row in rows[:_MOST_FINDINGS]:

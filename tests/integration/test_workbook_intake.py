@@ -16,7 +16,7 @@ from openpyxl import Workbook, load_workbook
 
 from contracts.template import DATA_SHEET, FIRST_DATA_ROW, entered_columns, render_template
 from ingestion.change_log import ChangeLog
-from ingestion.connectors import workbook_archive, workbook_file
+from ingestion.connectors import workbook_archive, workbook_file, workbook_parts
 from ingestion.connectors.workbook_result import HEADINGS, KNOWN, LANDED, REFUSED
 from ingestion.context import ExtractContext, ExtractReport
 from ingestion.extract import extract_table
@@ -288,7 +288,7 @@ def test_contradicting_rows_of_one_file_are_both_refused(laboratory, template) -
 def bomb() -> bytes:
     target = BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (workbook_file.MAX_CONTENT_BYTES + 1))
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (workbook_parts.MAX_CONTENT_BYTES + 1))
     return target.getvalue()
 
 

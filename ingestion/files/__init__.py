@@ -1,0 +1,1 @@
+"""Files that machines and people drop: delimited, workbooks, XML, JSON, fixed width; judged row by row."""
