@@ -6,6 +6,7 @@ stands in a cell as text is text.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
@@ -94,7 +95,9 @@ def _number(cell: object, text: str, column: Column, epoch: datetime) -> Any:
     found = _decimal(cell, text, column, epoch)
     expected = arrow_type(column)
     if isinstance(found, CellFault) or not pa.types.is_decimal(expected):
-        return found if isinstance(found, CellFault) else float(found)
+        if isinstance(found, CellFault) or math.isfinite(float(found)):
+            return found if isinstance(found, CellFault) else float(found)
+        return _fault(column, text, "位数过多", "has too many digits")
     try:
         exact = found.quantize(Decimal(1).scaleb(-expected.scale))
     except InvalidOperation:

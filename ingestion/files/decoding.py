@@ -17,7 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LOOKED_AT = 65_536
-_MOST_DAMAGED = 0.05  # of the bytes that are not ASCII
+_MOST_DAMAGED = 0.3  # of the bytes that are not ASCII
+_MOST_ZEROS = 0.01
 
 
 def decode(content: bytes, declared: str | None = None) -> tuple[str, str]:
@@ -54,23 +55,19 @@ def _found(content: bytes) -> str:
     wide = _without_mark(head)
     if wide:
         return wide
-    if b"\x00" in head:
+    if head.count(0) > len(head) * _MOST_ZEROS:
         raise RefusedFileError(
-            reason_zh="文件含零字节，不是文本文件；请导出为 CSV、xlsx、XML 或 JSON",
-            reason_en="the file holds zero bytes and is no text; export CSV, xlsx, XML or JSON",
+            reason_zh="文件含大量零字节，不是文本文件；请导出为 CSV、xlsx、XML 或 JSON",
+            reason_en="the file is full of zero bytes and is no text; export CSV, xlsx, XML or JSON",
         )
+    # Read as UTF-8, Chinese in GBK is damage nearly throughout; the other way round it may look sound.
     for name in ("utf-8", "gb18030"):
-        if _is_clean(content, name):
+        if _is_clean(content, name) or _damage(content, name) < _MOST_DAMAGED:
             return name
-    # Damaged: the encoding with less damage, if it is little.
-    damage = {name: _damage(content, name) for name in ("utf-8", "gb18030")}
-    best = min(damage, key=lambda name: damage[name])
-    if damage[best] > _MOST_DAMAGED:
-        raise RefusedFileError(
-            reason_zh="文件既不是 UTF-8 也不是 GB18030 文本；请以 UTF-8 或 GB18030 重新导出",
-            reason_en="the file is neither UTF-8 nor GB18030 text; export it as UTF-8 or GB18030",
-        )
-    return best
+    raise RefusedFileError(
+        reason_zh="文件既不是 UTF-8 也不是 GB18030 文本；请以 UTF-8 或 GB18030 重新导出",
+        reason_en="the file is neither UTF-8 nor GB18030 text; export it as UTF-8 or GB18030",
+    )
 
 
 def _without_mark(head: bytes) -> str | None:

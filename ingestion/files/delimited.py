@@ -96,28 +96,30 @@ def _understood(text: str, contract: Contract, layout: TableLayout) -> tuple[str
     head = text[:_HEAD_LETTERS]
     declared = [layout.delimiter] if layout.delimiter else []
     candidates = [*declared, *(d for d in DELIMITERS if d in head and d not in declared)] or [","]
+    if not layout.has_headings:
+        return _without_headings(head, candidates, contract)
     tried = []
     for delimiter in candidates:
-        rows = [
-            cells for _, cells in islice(rows_of(head, delimiter), HEADING_ROWS) if not isinstance(cells, str)
-        ]
-        width = max((len(cells) for cells in rows), default=0)
-        if not layout.has_headings:
-            if width == len(entered_columns(contract)):
-                return delimiter, by_position(contract)
-            continue
-        tried.append((best_headings(_aligned(head, delimiter), contract, layout.headings), delimiter, width))
-    if not layout.has_headings:
-        count = len(entered_columns(contract))
-        raise RefusedFileError(
-            reason_zh=f"文件无表头，且没有分隔符能得到 {count} 列；请检查分隔符",
-            reason_en=f"the file has no headings and no delimiter gives {count} columns; check the delimiter",
-        )
+        rows = _first_rows(head, delimiter)
+        found = best_headings(rows, contract, layout.headings)
+        widths = [len(row) for row in rows]
+        tried.append((found, delimiter, widths[found.row] if found else max(widths, default=0)))
     found, delimiter, width = max(tried, key=lambda one: one[0].found if one[0] else 0)
     return delimiter, require_headings(found, contract, width)
 
 
-def _aligned(head: str, delimiter: str) -> list[Sequence[str]]:
+def _without_headings(head: str, candidates: Sequence[str], contract: Contract) -> tuple[str, Headings]:
+    width = len(entered_columns(contract))
+    for delimiter in candidates:
+        if width in {len(row) for row in _first_rows(head, delimiter)}:
+            return delimiter, by_position(contract)
+    raise RefusedFileError(
+        reason_zh=f"文件无表头，且没有分隔符能得到 {width} 列；请检查分隔符",
+        reason_en=f"the file has no headings and no delimiter gives {width} columns; check the delimiter",
+    )
+
+
+def _first_rows(head: str, delimiter: str) -> list[Sequence[str]]:
     """The first rows; a broken one stays in its place, so that rows keep their count."""
     return [
         [cells] if isinstance(cells, str) else cells

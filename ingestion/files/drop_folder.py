@@ -21,6 +21,8 @@ from ingestion.files.layout import TableLayout
 from ingestion.files.opening import MAX_FILE_BYTES
 
 MARKER = ".ok"
+_LONGEST_STEM = 180  # bytes; what is told of a file has a longer name still
+_LONGEST_ENDING = 10
 _PROBE = ".chemlink-clock"
 
 
@@ -44,7 +46,6 @@ class DropFolder:
     def taken_before(self, file: WorkbookFile) -> str | None:
         """The name under which the same bytes were taken before, or None."""
         names = sorted(path.name for path in self.done.glob(f"*.{_mark(file)}.*"))
-        names += sorted(path.name for path in self.done.glob(f"*.{_mark(file)}"))
         return names[0] if names else None
 
     def finish(self, file: WorkbookFile, path: Path, *, is_refused: bool) -> Path:
@@ -66,9 +67,12 @@ class DropFolder:
 
 
 def kept_name(file: WorkbookFile) -> str:
-    """The file's name with the mark of its bytes before the ending."""
+    """The file's name with the mark of its bytes before the ending; cut where it is endless."""
     stem, dot, ending = file.name.rpartition(".")
-    return f"{stem}.{_mark(file)}.{ending}" if dot and stem else f"{file.name}.{_mark(file)}"
+    if not dot or not stem or len(ending) > _LONGEST_ENDING:
+        stem, ending = file.name, "file"
+    short = stem.encode(errors="surrogateescape")[:_LONGEST_STEM].decode(errors="ignore")
+    return f"{short}.{_mark(file)}.{ending}"
 
 
 def whole_files(

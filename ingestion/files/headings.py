@@ -32,6 +32,7 @@ class Headings:
         positions: for each column of the contract the index of its cell; None where the file lacks it.
         unknown: headings that the contract does not know.
         wrong_units: headings whose unit is not the contract's.
+        twice: headings that mean a column which an earlier one means too.
     """
 
     row: int
@@ -39,6 +40,7 @@ class Headings:
     positions: tuple[int | None, ...]
     unknown: tuple[str, ...]
     wrong_units: tuple[tuple[str, Column], ...] = ()
+    twice: tuple[str, ...] = ()
 
     @property
     def found(self) -> int:
@@ -72,7 +74,8 @@ def require_headings(found: Headings | None, contract: Contract, width: int) -> 
     """The headings, if rows can be read by them.
 
     Raises:
-        RefusedFileError: too many columns, no heading row, a required column missing, a foreign unit.
+        RefusedFileError: too many columns, no heading row, a required column missing or twice, a foreign
+            unit.
     """
     if width > MAX_COLUMNS:
         raise RefusedFileError(
@@ -97,6 +100,12 @@ def require_headings(found: Headings | None, contract: Contract, width: int) -> 
             reason_zh=f"缺少必填列：{'、'.join(c.label_zh for c in missing)}；文件的表头是：{seen}",
             reason_en=f"required columns are missing: {', '.join(c.source_name for c in missing)}; "
             f"the file's headings are: {seen}",
+        )
+    if found.twice:
+        named = "、".join(shown(text) for text in found.twice[:_MOST_NAMED])
+        raise RefusedFileError(
+            reason_zh=f"表头重复：{named}；无法判断取哪一列，请删除或改名",
+            reason_en=f"headings stand twice: {named}; delete or rename one, it is not clear which counts",
         )
     if found.wrong_units:
         told = "; ".join(f"{text} ≠ {column.unit}" for text, column in found.wrong_units)
@@ -132,12 +141,15 @@ def _matched(
     index: int, texts: Sequence[str], above: Sequence[str], known: Mapping[str, Column], contract: Contract
 ) -> Headings:
     positions: dict[str, int] = {}
-    unknown, wrong = [], []
+    unknown, wrong, twice = [], [], []
     for place, text in enumerate(texts):
         group = above[place] if place < len(above) else ""
         column, unit = _column_of(text, group, known)
-        if column is None or column.name in positions:
+        if column is None or (column.name in positions and not text):
             unknown += [text] if text else []
+            continue
+        if column.name in positions:
+            twice.append(text)
             continue
         positions[column.name] = place
         if unit and column.unit and column.unit != "1" and _squeezed(unit) != _squeezed(column.unit):
@@ -148,6 +160,7 @@ def _matched(
         positions=tuple(positions.get(column.name) for column in contract.columns),
         unknown=tuple(unknown),
         wrong_units=tuple(wrong),
+        twice=tuple(twice),
     )
 
 

@@ -66,7 +66,7 @@ def as_written(record: Record, headings: Sequence[str]) -> dict[str, str]:
         if len(record.written) == 1 and len(headings) != 1:
             names = ["line"]
         named = list(zip(names, record.written, strict=False))
-    texts = {str(name): visible(str(value))[:_MOST_LETTERS] for name, value in named[:_MOST_TOLD]}
+    texts = {visible(str(name)): visible(str(value))[:_MOST_LETTERS] for name, value in named[:_MOST_TOLD]}
     return {name: text for name, text in texts.items() if text not in ("", "None")}
 
 

@@ -195,9 +195,13 @@ def make_file_site(
     (folder / "systems" / f"{SYSTEM}.yml").write_text(
         f"schema_version: 1\nsystem_id: {SYSTEM}\n", encoding="utf-8"
     )
-    lake = LakePaths(folder / "var")
-    migrations.migrate(lake.state_url)
-    clock = StillClock()
+    migrations.migrate(LakePaths(folder / "var").state_url)
+    return reopened(folder)
+
+
+def reopened(folder: Path) -> FileSite:
+    """The site as another process sees it."""
+    lake, clock = LakePaths(folder / "var"), StillClock()
     context = ExtractContext(lake, open_state(lake.state_url, clock.now), str, clock, folder, run_id="test")
     (spec,) = (found for found in load_registry(folder) if found.system_id == SYSTEM)
     return FileSite(context, spec)
