@@ -57,7 +57,7 @@ class Inbox:
             self._measured_at = now
             self._folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self._folder).free - self._least_free_bytes
-            used = sum(file.stat().st_size for file in self._folder.glob("*/*.parquet"))
+            used = sum(_size(file) for file in self._folder.glob("*/*.parquet"))
             self._room = min(free, self._quota_bytes - used)
         return size <= self._room
 
@@ -88,6 +88,13 @@ class Inbox:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         _replace(self._folder / file_name(collector_id), data)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # landed meanwhile
+        return 0
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -176,11 +176,11 @@ class UdpReceiver:
             link.counts.segments_refused += 1
 
     def _put(self, segment: WholeSegment) -> bool:
-        if not self._inbox.has_room(len(segment.payload) + len(segment.manifest)):
+        try:
+            if self._inbox.has_room(len(segment.payload) + len(segment.manifest)):
+                return self._inbox.put(segment)
             _log.warning("%s %d: no room in the inbox; it is dropped", segment.stream, segment.sequence)
             return False
-        try:
-            return self._inbox.put(segment)
         except OSError:
             _log.exception("%s %d: the inbox cannot be written", segment.stream, segment.sequence)
             return False

@@ -279,6 +279,17 @@ def test_a_segment_that_the_control_zone_did_not_sign_stays_out(tmp_path: Path) 
     assert ends.receiver.links[COLLECTOR].counts.segments_refused == 1
 
 
+def test_a_file_that_landing_takes_while_the_inbox_is_measured_counts_for_nothing(tmp_path: Path) -> None:
+    ends = Ends(tmp_path)
+    inbox = Inbox(tmp_path / "inbox", ends.key.public_key(), quota_bytes=100, least_free_bytes=0)
+    stream = tmp_path / "inbox" / STREAM
+    stream.mkdir(parents=True)
+    (stream / "000000000001.parquet").write_bytes(bytes(60))
+    (stream / "000000000002.parquet").symlink_to(stream / "gone")  # listed, and not to be found
+    assert inbox.has_room(40)
+    assert not inbox.has_room(41)
+
+
 def test_a_full_inbox_takes_no_more_and_says_what_is_missing(tmp_path: Path) -> None:
     ends = Ends(tmp_path)
     inbox = Inbox(tmp_path / "inbox", ends.key.public_key(), quota_bytes=30_000, least_free_bytes=0)
