@@ -179,11 +179,11 @@ class UdpReceiver:
         try:
             if self._inbox.has_room(len(segment.payload) + len(segment.manifest)):
                 return self._inbox.put(segment)
-            _log.warning("%s %d: no room in the inbox; it is dropped", segment.stream, segment.sequence)
-            return False
         except OSError:
             _log.exception("%s %d: the inbox cannot be written", segment.stream, segment.sequence)
-            return False
+        else:
+            _log.warning("%s %d: no room in the inbox; it is dropped", segment.stream, segment.sequence)
+        return False
 
     def _take_heartbeat(self, link: LinkState, record: HeartbeatRecord) -> None:
         try:
