@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contracts.dictionary import render_dictionary
-from contracts.model import ExtractMode
 from contracts.template import render_template
 from exports.endpoints import load_endpoints
 from exports.reports import load_reports
-from ingestion.registry import discover_systems, load_registry
+from ingestion.connectors.registered import registered_values
+from ingestion.registry import QUARANTINE, SystemKind, discover_systems, load_registry
 from orchestration.coverage import read_register
 from orchestration.location import MANIFEST
 from orchestration.performance import filled, performance_page, regions
@@ -39,14 +39,15 @@ def write_template(settings: Settings, table: str, target: Path) -> None:
         contract.name: contract
         for system in load_registry(settings.site_dir)
         for contract in system.tables
-        if contract.mode is ExtractMode.MANUAL
+        if system.kind is SystemKind.WORKBOOK and contract.table != QUARANTINE
     }
     if table not in manual:
         msg = (
             f"{table!r} is not filled in by hand here; expected one of {', '.join(sorted(manual)) or 'none'}"
         )
         raise NotManualError(msg)
-    target.write_bytes(render_template(manual[table]))
+    known = registered_values(manual[table], settings.site_dir)
+    target.write_bytes(render_template(manual[table], {name: sorted(found) for name, found in known.items()}))
 
 
 def write_pages() -> list[Path]:

@@ -7,46 +7,65 @@ by the next, and the same file handed in twice is recognised whatever its name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+from openpyxl import Workbook
 
-from contracts.model import Contract
 from ingestion.change_log import ChangeLog
-from ingestion.connectors.register import read_register
+from ingestion.connectors.registered import registered_values
 from ingestion.connectors.workbook_archive import Intake, answer, archive, inbox_files, was_archived
 from ingestion.connectors.workbook_file import WorkbookFile, open_workbook, read_workbook_file
-from ingestion.connectors.workbook_forms import Forms, read_rows
-from ingestion.connectors.workbook_judgement import Judgement, as_table, judge, record_key
+from ingestion.connectors.workbook_forms import Forms, read_rows, submitter, template_of
+from ingestion.connectors.workbook_judgement import CORRECTION, Judgement, as_table, judge, record_key
 from ingestion.connectors.workbook_quarantine import (
     land_quarantine,
     land_refusal,
     note_unreadable,
     quarantined,
 )
-from ingestion.connectors.workbook_result import render_refusal, render_result
+from ingestion.connectors.workbook_result import answered_file, render_refusal, render_result
 from ingestion.connectors.workbook_rows import Reading
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import PermanentError, RefusedFileError
-from ingestion.registry import QUARANTINE, SystemSpec, load_registry
+from ingestion.registry import QUARANTINE, SystemSpec
 from ingestion.snapshots import land_changes
 
 
 @dataclass(frozen=True)
 class _Tables:
-    """The two tables of a workbook system."""
+    """The tables of a workbook system: what people fill in, by contract, and the rows set aside."""
 
-    results: ChangeLog
+    filled: Mapping[str, ChangeLog]
     quarantine: ChangeLog
+
+    def of(self, book: Workbook) -> ChangeLog:
+        """The table whose template the workbook is; the only one where there is one.
+
+        Raises:
+            RefusedFileError: it is no template, or of another system, and there are several tables.
+        """
+        said = template_of(book) or ""
+        if said in self.filled:
+            return self.filled[said]
+        if len(self.filled) == 1:
+            return next(iter(self.filled.values()))
+        expected = ", ".join(self.filled)
+        raise RefusedFileError(
+            reason_zh=f"文件不是本系统的模板（{said or '无合同标识'}）；应为其中之一：{expected}",
+            reason_en=f"the file is no template of this system ({said or 'no contract named'}); "
+            f"expected one of {expected}",
+        )
 
 
 def extract_workbooks(system: SystemSpec, table: str, context: ExtractContext) -> ExtractReport:
     """Take in every workbook of the system's inbox; the report is about `table`.
 
-    Both tables of the system are fed by the same files, so whichever is asked for first takes them in.
+    All tables of the system are fed by the same files, so whichever is asked for first takes them in.
 
     Raises:
-        PermanentError: the system's folder does not describe one table of results and one quarantine.
+        PermanentError: a table has no columns for corrections, or there is none to fill in.
     """
     tables = _tables(system, context)
     intake = Intake.of(system.system_id, context)
@@ -54,7 +73,7 @@ def extract_workbooks(system: SystemSpec, table: str, context: ExtractContext) -
         log.contract.table: land_changes(
             log, log.no_rows(), log.no_rows(), context, outcome=Outcome.EMPTY_WINDOW, rows_read=0
         )
-        for log in (tables.results, tables.quarantine)
+        for log in (*tables.filled.values(), tables.quarantine)
     }
     unreadable: dict[str, RefusedFileError] = {}
     for path in inbox_files(intake.inbox):
@@ -82,27 +101,32 @@ def _take_in(
         )
         answer(file, render_refusal(file.name, again), intake)
         return {}
+    forms = Forms.of_system(system.folder)
     try:
-        rows = read_rows(
-            open_workbook(file, values_only=True), tables.results.contract, Forms.of_system(system.folder)
-        )
+        book = open_workbook(file, values_only=True)
+        log = tables.of(book)
+        rows = read_rows(book, log.contract, forms)
     except RefusedFileError as reason:
         answer(file, render_refusal(file.name, reason), intake)
         return {QUARANTINE: land_refusal(tables.quarantine, file, reason, context)}
+    contract = log.contract
     reading = Reading(
-        contract=tables.results.contract,
-        forms=Forms.of_system(system.folder),
-        known=_registered(tables.results.contract, context),
+        contract=contract,
+        forms=forms,
+        known=registered_values(contract, context.site_dir),
         now=context.clock.now(),
+        submitted_by=submitter(book, file),
+        epoch=book.epoch,
     )
-    judgement = judge(rows, tables.results.live(), reading)
-    landed = _land_accepted(file, judgement, tables.results, context)
-    results = tables.results.contract
-    kept = {record_key(row, results) for row in (*judgement.accepted, *judgement.known)}
-    set_aside = land_quarantine(tables.quarantine, file, quarantined(judgement, results), kept, context)
-    answer(file, render_result(file, judgement), intake)
+    judgement = judge(rows, log.live(), reading)
+    replaces = answered_file(book)
+    landed = _land_accepted(file, judgement, log, context)
+    kept = {record_key(row, contract) for row in (*judgement.accepted, *judgement.known)}
+    aside = quarantined(judgement, contract)
+    set_aside = land_quarantine(tables.quarantine, file, aside, kept, context, reading.submitted_by, replaces)
+    answer(file, render_result(file, judgement, reading), intake)
     landed = replace(landed, rows_read=len(rows), rows_quarantined=len(judgement.refused))
-    return {results.table: landed, QUARANTINE: set_aside}
+    return {contract.table: landed, QUARANTINE: set_aside}
 
 
 def _land_accepted(
@@ -137,27 +161,19 @@ def _added(report: ExtractReport, more: ExtractReport | None) -> ExtractReport:
 
 
 def _tables(system: SystemSpec, context: ExtractContext) -> _Tables:
-    results = [contract for contract in system.tables if contract.table != QUARANTINE]
-    if len(results) != 1 or len(system.tables) != 2:
-        found = [contract.table for contract in system.tables]
-        msg = f"{system.system_id}: found tables {found}, expected one of results and {QUARANTINE!r}"
-        raise PermanentError(msg)
-    return _Tables(ChangeLog(results[0], context.lake), ChangeLog(system.contract(QUARANTINE), context.lake))
-
-
-def _registered(contract: Contract, context: ExtractContext) -> dict[str, frozenset[str]]:
-    """The permitted values of columns that refer to a register of the site, read from the register itself."""
-    referring = {column.name: column.references for column in contract.columns if column.references}
-    if not referring:
-        return {}
-    systems = {system.system_id: system for system in load_registry(context.site_dir)}
-    known = {}
-    for name, reference in referring.items():
-        system_id, table, column = reference.split(".")
-        if system_id not in systems:
-            msg = f"{contract.name}.{name} refers to {reference}, but the site has no system {system_id!r}"
+    contracts = [contract for contract in system.tables if contract.table != QUARANTINE]
+    for contract in contracts:
+        missing = [name for name in CORRECTION if name not in {column.name for column in contract.columns}]
+        if missing:
+            msg = (
+                f"{contract.contract_id}: people correct what they filled in, but there is no column "
+                f"{', '.join(missing)}; add it to the contract as a string that may be empty"
+            )
             raise PermanentError(msg)
-        register = systems[system_id].contract(table)
-        rows = read_register(context.site_dir / register.source_name, register)
-        known[name] = frozenset(rows[column].to_pylist())
-    return known
+    if not contracts:
+        msg = f"{system.system_id}: found the table {QUARANTINE!r} alone; add the contract people fill in"
+        raise PermanentError(msg)
+    return _Tables(
+        {contract.contract_id: ChangeLog(contract, context.lake) for contract in contracts},
+        ChangeLog(system.contract(QUARANTINE), context.lake),
+    )

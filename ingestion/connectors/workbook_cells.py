@@ -32,10 +32,11 @@ _CLOCK = re.compile(r"^(?P<hour>\d{1,2})\s*[:时点]\s*(?P<minute>\d{1,2})?\s*�
 
 @dataclass(frozen=True)
 class CellFault:
-    """Why a cell cannot be taken."""
+    """Why a cell cannot be taken; `column` where it is the fault of one."""
 
     reason_zh: str
     reason_en: str
+    column: str | None = None
 
 
 @dataclass(frozen=True)

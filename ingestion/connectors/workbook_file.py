@@ -20,6 +20,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from ingestion.connectors.workbook_parts import refuse_hostile
 from ingestion.errors import RefusedFileError
 
+UNKNOWN_PERSON = "未知 unknown"
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_ROWS = 20_000
 MAX_COLUMNS = 200
@@ -49,6 +50,7 @@ class WorkbookFile:
     name: str
     content: bytes
     sha256: str
+    owner: str = UNKNOWN_PERSON  # the account that wrote the file
 
     @property
     def archive_name(self) -> str:
@@ -76,7 +78,15 @@ def read_workbook_file(path: Path, *, most: int = MAX_FILE_BYTES) -> WorkbookFil
             reason_en=f"it has {size} bytes, more than {limit} MiB; split it and hand it in again",
         )
     content = path.read_bytes()
-    return WorkbookFile(path.name, content, hashlib.sha256(content).hexdigest())
+    return WorkbookFile(path.name, content, hashlib.sha256(content).hexdigest(), _owner(path))
+
+
+def _owner(path: Path) -> str:
+    """The name of the account that owns the file; its number where the account is of another machine."""
+    try:
+        return path.owner()
+    except (KeyError, NotImplementedError, OSError):
+        return str(path.stat().st_uid)
 
 
 def open_workbook(file: WorkbookFile, *, values_only: bool) -> Workbook:

@@ -17,11 +17,19 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pydantic import BaseModel, ConfigDict
 
 from contracts.model import Contract
-from contracts.template import CONTRACT_SHEET, DATA_SHEET, FIRST_DATA_ROW, REQUIRED_MARK, entered_columns
+from contracts.template import (
+    CONTRACT_SHEET,
+    DATA_SHEET,
+    FILLER_CELL,
+    FIRST_DATA_ROW,
+    GUIDE_SHEET,
+    REQUIRED_MARK,
+    entered_columns,
+)
 from ingestion.connectors.workbook_cells import plain
+from ingestion.connectors.workbook_file import WorkbookFile
 from ingestion.errors import RefusedFileError
 
-_NEEDED = {"sample_id", "factor_code", "result_value"}  # a row with these headings is the heading row
 _HEADING_ROWS = 30  # titles above the headings are never longer
 
 
@@ -51,6 +59,7 @@ class SheetRow:
     row_number: int
     cells: Mapping[str, Any]
     written: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)  # column of the sheet, from 1, by our name
 
 
 def read_rows(book: Workbook, contract: Contract, forms: Forms) -> list[SheetRow]:
@@ -62,15 +71,36 @@ def read_rows(book: Workbook, contract: Contract, forms: Forms) -> list[SheetRow
     if CONTRACT_SHEET in book.sheetnames:
         _require_same_contract(book[CONTRACT_SHEET], contract)
         return list(_template_rows(book, contract))
+    needed = _needed(contract)
     for sheet in book.worksheets:
-        found = _find_headings(sheet, forms)
+        found = _find_headings(sheet, forms, needed)
         if found is not None:
             return list(_old_rows(sheet, *found))
-    expected = "、".join(words[0] for name, words in forms.headings.items() if name in _NEEDED)
+    expected = "、".join(words[0] for name, words in forms.headings.items() if name in needed)
     raise RefusedFileError(
         reason_zh=f"没有找到表头行（应含：{expected}），也不是官方模板；请使用官方模板",
         reason_en=f"no heading row with {expected} was found and it is no template; use the template",
     )
+
+
+def template_of(book: Workbook) -> str | None:
+    """The contract whose template the workbook is, as it says itself; None for any other workbook."""
+    if CONTRACT_SHEET not in book.sheetnames:
+        return None
+    cell = book[CONTRACT_SHEET]["B1"].value
+    return None if cell is None else str(cell)
+
+
+def submitter(book: Workbook, file: WorkbookFile) -> str:
+    """Who hands the workbook in: as written in the guide, else who saved it last, else the file's owner."""
+    written = plain(book[GUIDE_SHEET][FILLER_CELL].value) if GUIDE_SHEET in book.sheetnames else ""
+    return written or plain(book.properties.lastModifiedBy) or file.owner
+
+
+def _needed(contract: Contract) -> set[str]:
+    """A row with these headings is the heading row: the key, and the numbers that are required."""
+    numbers = {c.name for c in contract.columns if c.required and c.unit_column and not c.is_derived}
+    return {*contract.primary_key, *numbers}
 
 
 def _require_same_contract(sheet: Worksheet, contract: Contract) -> None:
@@ -106,14 +136,16 @@ def _template_rows(book: Workbook, contract: Contract) -> Iterator[SheetRow]:
     yield from _rows(sheet, FIRST_DATA_ROW, headings, [labels.get(heading) for heading in headings])
 
 
-def _find_headings(sheet: Worksheet, forms: Forms) -> tuple[int, list[str], list[str | None]] | None:
+def _find_headings(
+    sheet: Worksheet, forms: Forms, needed: set[str]
+) -> tuple[int, list[str], list[str | None]] | None:
     """The heading row's number, its texts, and our name for each where we know it."""
     words = {_squeezed(word): name for name, found in forms.headings.items() for word in found}
     last = min(sheet.max_row, _HEADING_ROWS)
     for number, cells in enumerate(sheet.iter_rows(max_row=last, values_only=True), start=1):
         headings = [plain(cell) for cell in cells]
         names = [words.get(_squeezed(heading)) for heading in headings]
-        if set(names) >= _NEEDED:
+        if set(names) >= needed:
             return number, headings, names
     return None
 
@@ -132,6 +164,7 @@ def _old_rows(
 
 
 def _rows(sheet: Worksheet, first: int, headings: list[str], names: list[str | None]) -> Iterator[SheetRow]:
+    places = {name: at for at, name in enumerate(names, start=1) if name is not None}
     for number, values in enumerate(sheet.iter_rows(min_row=first, values_only=True), start=first):
         cells = {name: value for name, value in zip(names, values, strict=False) if name is not None}
         filled = {name for name, value in cells.items() if plain(value)}
@@ -139,7 +172,7 @@ def _rows(sheet: Worksheet, first: int, headings: list[str], names: list[str | N
         if len(filled) < 2:
             continue
         written = {h: plain(v) for h, v in zip(headings, values, strict=False) if h and plain(v)}
-        yield SheetRow(sheet.title, number, cells, written)
+        yield SheetRow(sheet.title, number, cells, written, places)
 
 
 def _squeezed(text: str) -> str:

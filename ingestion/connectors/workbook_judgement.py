@@ -19,10 +19,13 @@ from contracts.model import Contract
 from ingestion.change_log import row_keys
 from ingestion.connectors.workbook_cells import CellFault
 from ingestion.connectors.workbook_forms import SheetRow
-from ingestion.connectors.workbook_rows import JudgedRow, Reading, interpret
+from ingestion.connectors.workbook_rows import SUBMITTED_BY, JudgedRow, Reading, interpret
+from ingestion.files.cells import shown
 
 # What may differ between two reports of the same result without making it another result.
-_NOT_THE_RESULT = {"result_text", "correction_reason", "correction_author"}
+CORRECTION = ("correction_reason", "correction_author")
+_NOT_THE_RESULT = {"result_text", SUBMITTED_BY, *CORRECTION}
+_MOST_TOLD = 3
 ALREADY_LANDED = CellFault(
     "此前已入库，内容相同，未重复入库", "landed before with the same content; not landed again"
 )
@@ -82,10 +85,11 @@ def _apply_contract(judged: list[JudgedRow], contract: Contract) -> None:
             continue
         column = contract.column(violation.column)
         for index in violation.rows:
-            value = judged[index].values[column.name]
+            value = shown(str(judged[index].values[column.name]))
             judged[index].refuse(
                 f"{column.label_zh}“{value}”不符合要求，应为{violation.expected_zh}",
                 f"{column.label_en} {value!r} is not right; expected {violation.expected_en}",
+                column.name,
             )
 
 
@@ -103,8 +107,8 @@ def _compare_within(judged: list[JudgedRow], contract: Contract) -> None:
         numbers = "、".join(str(row.row.row_number) for row in group)
         for row in group:
             row.refuse(
-                f"同一样品同一因子在本文件第 {numbers} 行给出不同内容，无法判断取哪一个",
-                f"rows {numbers} of this file report the same sample and factor differently; keep one",
+                f"同一主键在本文件第 {numbers} 行给出不同内容，无法判断取哪一个",
+                f"rows {numbers} of this file give the same key different content; keep one",
             )
 
 
@@ -113,19 +117,34 @@ def _compare_with_landed(judged: list[JudgedRow], landed: pa.Table, contract: Co
     sound = [row for row in judged if not row.faults and row.note is None]
     for key, row in zip(_keys(sound, contract), sound, strict=True):
         earlier = before.get(key)
-        reason, author = row.values.get("correction_reason"), row.values.get("correction_author")
+        reason, author = (row.values.get(name) for name in CORRECTION)
         if bool(reason) != bool(author):
-            row.refuse("更正须同时填写更正原因和更正人", "a correction needs both its reason and its author")
+            row.refuse(
+                "更正须同时填写更正原因和更正人",
+                "a correction needs both its reason and its author",
+                CORRECTION[bool(reason)],
+            )
         elif earlier is None:
             continue
         elif _same(earlier, row.values):
             row.note = ALREADY_LANDED
         elif not reason:
+            zh, en = _differences(earlier, row.values, contract)
             row.refuse(
-                f"该样品该因子已入库（{earlier['result_text']}），再次报送须填写更正原因和更正人",
-                f"this sample and factor landed before ({earlier['result_text']}); to report it again, "
+                f"该记录已入库（{zh}），再次报送须填写更正原因和更正人",
+                f"this record landed before ({en}); to report it again, "
                 "give the reason and the author of the correction",
+                CORRECTION[0],
             )
+
+
+def _differences(earlier: dict[str, Any], now: dict[str, Any], contract: Contract) -> tuple[str, str]:
+    """What landed and what is said now, for the first columns that differ."""
+    names = [n for n in earlier if n in now and n not in _NOT_THE_RESULT and earlier[n] != now[n]]
+    columns = [contract.column(name) for name in names[:_MOST_TOLD]]
+    told = [(c, shown(str(earlier[c.name])), shown(str(now[c.name]))) for c in columns]
+    zh = "；".join(f"{c.label_zh} {old} → {new}" for c, old, new in told)
+    return zh, "; ".join(f"{c.label_en} {old} → {new}" for c, old, new in told)
 
 
 def _keys(rows: Sequence[JudgedRow], contract: Contract) -> list[str]:

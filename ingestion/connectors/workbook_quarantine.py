@@ -63,6 +63,8 @@ def land_quarantine(
     refused: Sequence[QuarantinedRow],
     landed: Collection[str | None],
     context: ExtractContext,
+    submitted_by: str | None = None,
+    replaces: tuple[str, str] | None = None,
 ) -> ExtractReport:
     """Land the refused rows, open their findings, and close those whose record has landed since.
 
@@ -72,6 +74,8 @@ def land_quarantine(
         refused: the rows.
         landed: keys of the records of the file that are in the lake.
         context: state store and clock.
+        submitted_by: who handed the file in; its owner by default.
+        replaces: name and hash of the file whose answer this is, corrected: its rows are judged anew here.
     """
     now = context.clock.now()
     rows = [
@@ -86,6 +90,7 @@ def land_quarantine(
             "reasons_zh": "；".join(fault.reason_zh for fault in row.faults),
             "reasons_en": "; ".join(fault.reason_en for fault in row.faults),
             "received_at_utc": now,
+            "submitted_by": submitted_by or file.owner,
         }
         for row in refused
     ]
@@ -97,6 +102,10 @@ def land_quarantine(
         close_absent(
             connection, FILE_KIND, [], now=now, subject_prefix=f"{log.contract.system_id}/{file.name}/"
         )
+        if replaces is not None:
+            name, sha256 = replaces
+            prefix = f"{log.contract.system_id}/{name}/{sha256[:8]}"
+            close_absent(connection, ROW_KIND, [], now=now, subject_prefix=prefix)
         for row in resolved:
             close_finding(connection, f"{ROW_KIND}:{_subject(log, row)}", now=now)
         for row in rows[:_MOST_FINDINGS]:
@@ -122,6 +131,7 @@ def land_refusal(
         "reasons_zh": reason.reason_zh,
         "reasons_en": reason.reason_en,
         "received_at_utc": now,
+        "submitted_by": file.owner,
     }
     report = _land(log, [row], file, context)
     with context.state.begin() as connection:

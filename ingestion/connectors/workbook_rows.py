@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from openpyxl.utils.datetime import CALENDAR_WINDOWS_1900
+
 from contracts.model import Column, Contract
+from contracts.template import takes_signs
 from ingestion.connectors.workbook_cells import CellFault, plain, read_instant, read_result, read_unit
 from ingestion.connectors.workbook_forms import Forms, SheetRow
+from ingestion.files.cells import read_cell
+
+SUBMITTED_BY = "submitted_by"  # a derived column that says who handed the workbook in
 
 
 @dataclass
@@ -22,9 +28,9 @@ class JudgedRow:
     faults: list[CellFault] = field(default_factory=list)
     note: CellFault | None = None  # something to say about a row that is not wrong
 
-    def refuse(self, reason_zh: str, reason_en: str) -> None:
-        """Note one more thing that is wrong."""
-        self.faults.append(CellFault(reason_zh, reason_en))
+    def refuse(self, reason_zh: str, reason_en: str, column: str | None = None) -> None:
+        """Note one more thing that is wrong, in one column where it is one."""
+        self.faults.append(CellFault(reason_zh, reason_en, column))
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Reading:
 
     Attributes:
         contract: of the table.
+        submitted_by: who handed the workbook in.
+        epoch: from which day dates count that are numbers.
         forms: other words for codes, and units that nobody writes.
         known: the permitted values of columns that refer to a register.
         now: nothing can have been measured later.
@@ -42,11 +50,14 @@ class Reading:
     forms: Forms
     known: Mapping[str, frozenset[str]]
     now: datetime
+    submitted_by: str | None = None
+    epoch: datetime = CALENDAR_WINDOWS_1900
 
 
 def interpret(row: SheetRow, reading: Reading) -> JudgedRow:
     """The row's values in the contract's types; every cell that cannot be taken is told."""
     judged = JudgedRow(row)
+    signs = takes_signs(reading.contract)
     for column in reading.contract.columns:
         if column.is_derived:
             continue
@@ -54,12 +65,17 @@ def interpret(row: SheetRow, reading: Reading) -> JudgedRow:
         if not plain(cell):
             _take_empty(judged, column)
         elif column.logical_type == "timestamp":
-            _take_instant(judged, column, cell, reading.now)
-        elif column.logical_type == "number":
+            _take_instant(judged, column, cell, reading)
+        elif column.logical_type == "string":
+            _take_text(judged, column, cell, reading)
+        elif signs and column.unit_column:
             _take_result(judged, column, cell)
         else:
-            _take_text(judged, column, cell, reading)
-    _settle_unit(judged, reading.forms)
+            _take_value(judged, column, cell, reading)
+    if signs:
+        _settle_unit(judged, reading.forms)
+    if any(column.name == SUBMITTED_BY for column in reading.contract.columns):
+        judged.values[SUBMITTED_BY] = reading.submitted_by
     return judged
 
 
@@ -67,18 +83,28 @@ def _take_empty(judged: JudgedRow, column: Column) -> None:
     judged.values.setdefault(column.name, None)
     # A result may bring the unit with it.
     if column.required and column.name != "unit_code":
-        judged.refuse(f"{column.label_zh}为空，必填", f"{column.label_en} is empty and required")
+        judged.refuse(f"{column.label_zh}为空，必填", f"{column.label_en} is empty and required", column.name)
 
 
-def _take_instant(judged: JudgedRow, column: Column, cell: object, now: datetime) -> None:
-    found = read_instant(cell, ZoneInfo(column.source_zone or "UTC"))
+def _take_instant(judged: JudgedRow, column: Column, cell: object, reading: Reading) -> None:
+    zone = ZoneInfo(column.source_zone or "UTC")
+    found = read_instant(cell, zone, label=(column.label_zh, column.label_en))
     if isinstance(found, CellFault):
-        judged.faults.append(found)
-    elif found > now:
+        judged.faults.append(replace(found, column=column.name))
+    elif found > reading.now:
         judged.refuse(
             f"{column.label_zh}“{plain(cell)}”晚于现在",
             f"{column.label_en} {plain(cell)!r} lies in the future",
+            column.name,
         )
+    else:
+        judged.values[column.name] = found
+
+
+def _take_value(judged: JudgedRow, column: Column, cell: object, reading: Reading) -> None:
+    found = read_cell(cell, column, epoch=reading.epoch)
+    if isinstance(found, CellFault):
+        judged.faults.append(replace(found, column=column.name))
     else:
         judged.values[column.name] = found
 
@@ -86,7 +112,7 @@ def _take_instant(judged: JudgedRow, column: Column, cell: object, now: datetime
 def _take_result(judged: JudgedRow, column: Column, cell: object) -> None:
     found = read_result(cell)
     if isinstance(found, CellFault):
-        judged.faults.append(found)
+        judged.faults.append(replace(found, column=column.name))
         return
     judged.values[column.name] = found.value
     judged.values["is_below_detection"] = found.is_below_detection
@@ -96,7 +122,7 @@ def _take_result(judged: JudgedRow, column: Column, cell: object) -> None:
 
 def _take_text(judged: JudgedRow, column: Column, cell: object, reading: Reading) -> None:
     text = plain(cell)
-    if column.name == "unit_code":
+    if column.name == "unit_code" and takes_signs(reading.contract):
         judged.values[column.name] = read_unit(text) or text
         return
     if column.codes:
@@ -107,6 +133,7 @@ def _take_text(judged: JudgedRow, column: Column, cell: object, reading: Reading
         judged.refuse(
             f"{column.label_zh}“{text}”未登记，已登记：{listed}",
             f"{column.label_en} {text!r} is not registered; registered: {listed}",
+            column.name,
         )
     judged.values[column.name] = text
 
@@ -126,8 +153,10 @@ def _settle_unit(judged: JudgedRow, forms: Forms) -> None:
     in_cell = judged.values.pop("unit_in_cell", None)
     in_column = judged.values.get("unit_code")
     if in_cell and in_column and in_cell != in_column:
-        judged.refuse(f"单位矛盾：{in_cell} 与 {in_column}", f"two units: {in_cell} and {in_column}")
+        judged.refuse(
+            f"单位矛盾：{in_cell} 与 {in_column}", f"two units: {in_cell} and {in_column}", "unit_code"
+        )
     unit = in_cell or in_column or forms.default_units.get(str(judged.values.get("factor_code")))
     if unit is None:
-        judged.refuse("没有单位，应为 mg/L", "no unit; expected mg/L")
+        judged.refuse("没有单位，应为 mg/L", "no unit; expected mg/L", "unit_code")
     judged.values["unit_code"] = unit

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from openpyxl.cell.cell import Cell
+from openpyxl.cell.cell import Cell, MergedCell
 
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
 _PLAIN_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
@@ -20,8 +20,8 @@ def neutral(text: str) -> str:
     return text
 
 
-def keep_as_text(cell: Cell) -> None:
+def keep_as_text(cell: Cell | MergedCell) -> None:
     """Make a workbook's cell text that stays text, also when somebody edits it."""
-    if isinstance(cell.value, str) and cell.value.startswith(_BEGINS_FORMULA):
+    if isinstance(cell, Cell) and isinstance(cell.value, str) and cell.value.startswith(_BEGINS_FORMULA):
         cell.data_type = "s"
         cell.quotePrefix = True

@@ -299,6 +299,18 @@ def entities() -> bytes:
     return target.getvalue()
 
 
+def merged_without_end() -> bytes:
+    whole, target = BytesIO(), BytesIO()
+    Workbook().save(whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(target, "w") as archive:
+        for part in old.infolist():
+            text = old.read(part).replace(
+                b"<sheetData />", b"<sheetData/><mergeCells><mergeCell ref='A1:XFD999999'/></mergeCells>"
+            )
+            archive.writestr(part.filename, text)
+    return target.getvalue()
+
+
 def half_a_workbook() -> bytes:
     target = BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
@@ -329,6 +341,7 @@ HOSTILE = {
     "bomb": bomb,
     "entities": entities,
     "half": half_a_workbook,
+    "merged without end": merged_without_end,
     "huge sheet": huge_sheet,
     "no headings": no_headings,
 }
