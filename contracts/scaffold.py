@@ -19,7 +19,15 @@ _NO_LETTERS = re.compile(r"[^a-z0-9]+")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _ENDINGS = {"timestamp": "_at_utc", "date": "_date"}
-_MODES = {"sql": ExtractMode.SNAPSHOT_DIFF, "workbook": ExtractMode.MANUAL}
+_MODES = {
+    "sql": ExtractMode.SNAPSHOT_DIFF,
+    "workbook": ExtractMode.MANUAL,
+    "files": ExtractMode.MANUAL,
+}
+_CORRECTION = (
+    ("correction_reason", "Reason of the correction", "更正原因"),
+    ("correction_author", "Author of the correction", "更正人"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,17 @@ def render_quirks(system_id: str) -> str:
     )
 
 
+def render_layouts(table: str) -> str:
+    """The text of `files.yml`."""
+    return (
+        "# What the contracts cannot say of the files; every key has a default.\n"
+        "# 合同之外的文件约定，均有默认值。\n"
+        "# pattern, form (delimited, workbook, xml, json, fixed_width), encoding, delimiter, has_headings,\n"
+        "# headings, sheet, record, fields, width_in (characters, bytes), settle_s, needs_marker\n"
+        f'schema_version: 1\ntables:\n  {table}: {{pattern: "{table}*"}}\n'
+    )
+
+
 def render_contract(
     system_id: str, table: str, *, kind: str, source_name: str, columns: Sequence[FoundColumn]
 ) -> str:
@@ -106,6 +125,8 @@ def render_contract(
     ]
     for position, column in enumerate(_keyed(columns), start=1):
         lines += _column_lines(column, position)
+    if kind == "workbook":
+        lines += _correction_lines()
     return "\n".join(lines) + "\n"
 
 
@@ -154,6 +175,21 @@ def _column_lines(column: FoundColumn, position: int) -> list[str]:
     if column.logical_type in {"integer", "number"}:
         lines.append(f'  customProperties: [{{property: unit, value: "{ENGLISH} unit of units.csv"}}]')
     return [f"      {line}" for line in lines]
+
+
+def _correction_lines() -> list[str]:
+    """The columns with which people correct what they filled in."""
+    return [
+        f"      {line}"
+        for name, label, label_zh in _CORRECTION
+        for line in (
+            f"- name: {name}",
+            "  logicalType: string",
+            f"  businessName: {label}",
+            f"  synonyms: [{{synonym: {label_zh}, locale: zh-CN}}]",
+            "  classification: 一般",
+        )
+    ]
 
 
 def _text(value: str) -> str:

@@ -30,6 +30,7 @@ FILLER_CELL = "B2"  # of the guide: who filled the workbook in
 _LAST_PREPARED_ROW = 5_003
 _HEADING = PatternFill("solid", fgColor="DDEBF7")
 _TO_FILL = PatternFill("solid", fgColor="FFF2CC")
+_HEADING_HEIGHT = 30  # points: an English heading takes two lines
 _WIDE = Alignment(wrap_text=True, vertical="top")
 _NUMBER_FORMATS = {"timestamp": "yyyy-mm-dd hh:mm", "date": "yyyy-mm-dd", "string": "@"}
 
@@ -60,6 +61,8 @@ def render_template(contract: Contract, known: Mapping[str, Sequence[str]] | Non
             _offer(data, codes, index, column, listed)
         else:
             _warn(data, index, column, contract)
+    for row in (1, 2):
+        data.row_dimensions[row].height = _HEADING_HEIGHT
     data.freeze_panes = f"A{FIRST_DATA_ROW}"
     hidden = book.create_sheet(CONTRACT_SHEET)
     hidden.sheet_state = "veryHidden"

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.loading import CONTRACT_SUFFIX
+from contracts.placeholders import ENGLISH
 from contracts.scaffold import (
     NOTHING_KNOWN,
     FoundColumn,
     render_contract,
+    render_layouts,
     render_quirks,
     render_system,
 )
-from ingestion.registry import PRODUCT_SYSTEMS, SystemKind
+from ingestion.files.layout import LAYOUT_FILE
+from ingestion.registry import PRODUCT_SYSTEMS, QUARANTINE, SystemKind
 from orchestration.settings import Settings, load_settings
 from orchestration.site import SettingsError
 
@@ -73,9 +76,20 @@ def make_contract(new: NewTable, site_dir: Path | None) -> list[Path]:
         texts[folder / f"{new.table}{CONTRACT_SUFFIX}"] = render_contract(
             new.system_id, new.table, kind=new.kind.value, source_name=source_name, columns=columns
         )
+        if new.kind is SystemKind.FILES:
+            texts[folder / LAYOUT_FILE] = render_layouts(new.table)
+    if new.kind.has_drop_folder:
+        texts[folder / f"{QUARANTINE}{CONTRACT_SUFFIX}"] = _quarantine_contract(new.system_id)
     if site_dir is not None:
         texts[root / f"{new.system_id}.yml"] = _site_file(new)
     return [path for path, text in texts.items() if _write(path, text)]
+
+
+def _quarantine_contract(system_id: str) -> str:
+    """The table of refused rows, which is the same for every system whose rows come in files."""
+    text = (PRODUCT_SYSTEMS / "lab_manual" / f"{QUARANTINE}{CONTRACT_SUFFIX}").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^version: .*$", "version: 1.0.0", text)
+    return text.replace("{name: laboratory}", f"{{name: {ENGLISH} owner}}").replace("lab_manual", system_id)
 
 
 def _refuse_names(new: NewTable) -> None:

@@ -52,7 +52,7 @@ def new(
     table: Annotated[
         str | None, typer.Argument(help="Our name of the table; without it the system alone 表名.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="sql, workbook or register 读取方式.")] = "sql",
+    kind: Annotated[str, typer.Option(help="sql, files, workbook or register 读取方式.")] = "sql",
     source: Annotated[
         str | None, typer.Option("--source", help="The source's name of the table, as dbo.TANK 源表名.")
     ] = None,

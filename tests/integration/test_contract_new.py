@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 from contracts.arrow import arrow_type
 from contracts.loading import load_contract, read_as_it_is
 from contracts.model import Contract
+from ingestion.files.layout import layouts_of
 from orchestration.cli import app
 from orchestration.cli.exits import ExitCode
 from orchestration.new_site import NewSite, make_site
@@ -193,3 +194,24 @@ def test_a_system_of_the_product_needs_no_site(tmp_path: Path, monkeypatch: pyte
     assert run("new", "wms_main", "pallets", "--product").exit_code == 0
     assert (product / "wms_main" / "pallets.odcs.yaml").is_file()
     assert not (product / "wms_main.yml").exists()
+
+
+def test_a_system_of_files_gets_its_layout_and_the_table_of_refused_rows(site: Path) -> None:
+    arguments = ["contract", "new", "gate", "tickets", "--kind", "files", "--site", str(site)]
+    ran = CliRunner().invoke(app, arguments)
+    assert ran.exit_code == ExitCode.OK, ran.output
+    folder = site / "systems" / "gate"
+    assert {path.name for path in folder.iterdir()} == {
+        "system.yml", "quirks.md", "files.yml", "tickets.odcs.yaml", "quarantine.odcs.yaml",
+    }  # fmt: skip
+    assert layouts_of(folder, ["tickets"])["tickets"].pattern == "tickets*"
+    assert "id: gate.quarantine" in (folder / "quarantine.odcs.yaml").read_text(encoding="utf-8")
+
+
+def test_a_workbook_system_can_be_corrected_from_the_start(site: Path) -> None:
+    arguments = ["contract", "new", "diary", "entries", "--kind", "workbook", "--site", str(site)]
+    assert CliRunner().invoke(app, arguments).exit_code == ExitCode.OK
+    names = {
+        column.name for column in read_as_it_is(site / "systems" / "diary" / "entries.odcs.yaml").columns
+    }
+    assert {"correction_reason", "correction_author"} <= names
