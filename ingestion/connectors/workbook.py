@@ -7,8 +7,10 @@ by the next, and the same file handed in twice is recognised whatever its name.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 from openpyxl import Workbook
@@ -29,8 +31,11 @@ from ingestion.connectors.workbook_result import answered_file, render_refusal, 
 from ingestion.connectors.workbook_rows import Reading
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import PermanentError, RefusedFileError
+from ingestion.files.drop_folder import settled
 from ingestion.registry import QUARANTINE, SystemSpec
 from ingestion.snapshots import land_changes
+
+_SETTLE_S = 3.0  # of a file that is no whole workbook yet, or none at all
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def extract_workbooks(system: SystemSpec, table: str, context: ExtractContext) -
         for log in (*tables.filled.values(), tables.quarantine)
     }
     unreadable: dict[str, RefusedFileError] = {}
-    for path in inbox_files(intake.inbox):
+    for path in _whole(inbox_files(intake.inbox)):
         try:
             file = read_workbook_file(path)
         except RefusedFileError as reason:
@@ -87,6 +92,13 @@ def extract_workbooks(system: SystemSpec, table: str, context: ExtractContext) -
         reports = {name: _added(report, taken.get(name)) for name, report in reports.items()}
     note_unreadable(system.system_id, unreadable, context)
     return reports[table]
+
+
+def _whole(paths: list[Path]) -> list[Path]:
+    """All but files that are still being copied: the directory of a workbook stands at its end."""
+    regular = [path for path in paths if path.is_file() and not path.is_symlink()]
+    copied = set(settled(regular, lambda path: 0.0 if zipfile.is_zipfile(path) else _SETTLE_S))
+    return [path for path in paths if path in copied or path not in regular]
 
 
 def _take_in(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,12 +96,24 @@ def whole_files(
     }
     files = [path for path in entries if path.name not in strange]
     layouts = {path: layout_of(path.name) or TableLayout() for path in files}
-    now = _folder_time(folder.inbox)
-    young = {path: _state(path) for path in files if now - _changed_at(path) < layouts[path].settle_s}
-    if young:
-        time.sleep(max(layouts[path].settle_s for path in young))
-    whole = [path for path in files if path not in young or _state(path) == young[path]]
+    whole = settled(files, lambda path: layouts[path].settle_s)
     return [path for path in whole if not layouts[path].needs_marker or _has_marker(path)], strange
+
+
+def settled(paths: Sequence[Path], settle_s: Callable[[Path], float]) -> list[Path]:
+    """The files that stay as they are; those that changed a moment ago are looked at again a little later.
+
+    Args:
+        paths: regular files.
+        settle_s: how many seconds each must have stayed as it is.
+    """
+    if not paths:
+        return []
+    now = _folder_time(paths[0].parent)
+    young = {path: _state(path) for path in paths if now - _changed_at(path) < settle_s(path)}
+    if young:
+        time.sleep(max(map(settle_s, young)))
+    return [path for path in paths if path not in young or _state(path) == young[path]]
 
 
 def _mark(file: WorkbookFile) -> str:

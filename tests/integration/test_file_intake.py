@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ingestion.change_log import ChangeLog
 from ingestion.errors import PermanentError, RegistryError, ShrunkenSourceError
 from ingestion.files import drop_folder
 from ingestion.registry import load_registry
+from orchestration.assets.extracts import extract_assets
 from tests.fakes.file_site import HEADINGS, SYSTEM, TICKETS, FileSite, column, contract_text, make_file_site
 
 ZH = ("磅单号", "过磅时间", "车牌号", "净重", "轴数", "是否进厂", "应付日期", "状态")
@@ -443,3 +445,12 @@ def test_a_returned_csv_opens_in_a_spreadsheet_as_text(site: FileSite) -> None:
     assert load_workbook(next((site.folder / "done").iterdir())).active["A2"].value == "T-001"
     (returned,) = (site.folder / "quarantine").glob("*.rows.csv")
     assert "'@SUM(1)" in returned.read_text(encoding="utf-8-sig")
+
+
+def test_a_system_of_files_has_its_assets(site: FileSite) -> None:
+    location: Any = SimpleNamespace(extracted_systems=(site.system,), settings=None)
+    nodes = [spec for asset in extract_assets(location) for spec in getattr(asset, "specs", [asset])]
+    specs = {spec.key.path[-1]: spec for spec in nodes}
+    assert set(specs) >= {"raw_weighbridge__tickets", "raw_weighbridge__quarantine"}
+    assert "file" in specs["raw_weighbridge__tickets"].kinds
+    assert specs["raw_weighbridge__tickets"].owners == ["team:warehouse"]

@@ -20,6 +20,7 @@ from ingestion.connectors import workbook_archive, workbook_file, workbook_parts
 from ingestion.connectors.workbook_result import HEADINGS, KNOWN, LANDED, REFUSED
 from ingestion.context import ExtractContext, ExtractReport
 from ingestion.extract import extract_table
+from ingestion.files import drop_folder
 from ingestion.registry import SystemSpec, load_registry
 from lake import tables
 from lake.findings import open_findings
@@ -101,7 +102,8 @@ class Laboratory:
 
 
 @pytest.fixture
-def laboratory(tmp_path: Path) -> Laboratory:
+def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
+    monkeypatch.setattr(drop_folder.time, "sleep", lambda _seconds: None)
     for folder in ("systems", "registers"):
         shutil.copytree(ROOT / "reference_plant" / "site" / folder, tmp_path / folder)
     lake = LakePaths(tmp_path / "var")
@@ -373,6 +375,20 @@ def test_an_entry_that_is_no_file_is_a_finding_until_it_is_gone(laboratory) -> N
     link.unlink()
     laboratory.take_in()
     assert laboratory.findings == {}
+
+
+def test_a_workbook_that_is_still_being_copied_is_left_until_it_is_whole(
+    laboratory, template, monkeypatch
+) -> None:
+    path = laboratory.drop(template(GOOD))
+    content = path.read_bytes()
+    path.write_bytes(content[:2_000])
+    monkeypatch.setattr(drop_folder.time, "sleep", lambda _seconds: path.write_bytes(content[:3_000]))
+    laboratory.take_in()
+    assert path.read_bytes() == content[:3_000]
+    assert laboratory.quarantine == []
+    path.write_bytes(content)
+    assert laboratory.take_in().rows_upserted == 1
 
 
 def test_a_template_of_an_older_form_is_refused(laboratory, template) -> None:
