@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from reference_plant.business.catalogue import AMMONIA, CATALYST, CHLORINE, METHANOL, Material
 from reference_plant.plant.batches import Batch, PhaseCode, batches_between
 
-# No event of a batch lies further before its start than its sales order and the delivery it waits for.
-LOOK_AHEAD = timedelta(hours=24)
+# No event of a batch lies further before its start than its sales order, the delivery it waits for, and that
+# delivery's purchase order.
+LOOK_AHEAD = timedelta(days=3)
 ORDER_LEAD = timedelta(hours=14)
 DELIVERY_LEAD = timedelta(hours=5)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from reference_plant.business.journal import Event, Journal
 from reference_plant.business.plans import plan_batches
 from reference_plant.business.production import write_production
+from reference_plant.business.purchasing import purchases_of, write_purchasing
 from reference_plant.business.sales import orders_of, write_masters, write_orders
 from reference_plant.business.warehouse import write_warehouse
 
@@ -23,6 +24,7 @@ def events(seed: int, zone: ZoneInfo, start_utc: datetime, end_utc: datetime) ->
     journal = Journal(zone, start_utc)
     write_masters(journal, start_utc)
     write_orders(journal, orders)
+    write_purchasing(journal, purchases_of(deliveries, seed, journal))
     write_production(journal, plans)
     write_warehouse(journal, plans, deliveries, orders, end_utc)
     return journal.events(end_utc)
