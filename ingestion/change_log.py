@@ -28,6 +28,7 @@ DELETE = "delete"
 _KEY = "_row_key"
 _OP = "_op"
 _SEQUENCE = "_extract_sequence"
+_PLACE = "_source_row"  # orders the rows of one extract
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,25 @@ class ChangeLog:
             columns: contract columns to read; all by default.
         """
         wanted = [*(columns if columns is not None else source_schema(self.contract).names)]
-        found = self._read([*wanted, _OP, _KEY, _SEQUENCE], since)
-        order = pl.DataFrame({"key": _text(found, _KEY), "sequence": pl.Series(found[_SEQUENCE].to_numpy())})
-        rows = order.with_row_index("row").sort("sequence").group_by("key").last()["row"].sort()
-        return found.take(rows.to_arrow())
+        found = self._read([*wanted, _OP, _KEY, _SEQUENCE, _PLACE], since)
+        order = pl.DataFrame(
+            {
+                "key": _text(found, _KEY),
+                "sequence": pl.Series(found[_SEQUENCE].to_numpy()),
+                "place": pl.Series(pl.from_arrow(found[_PLACE]), dtype=pl.Int64),
+            }
+        )
+        in_order = order.with_row_index("row").sort("sequence", "place", nulls_last=False)
+        rows = in_order.group_by("key", maintain_order=True).last()["row"].sort()
+        return found.take(rows.to_arrow()).drop_columns(_PLACE)
+
+    def versions(self, *, since: Any = None) -> pa.Table:
+        """Every row that has landed, in the contract's columns.
+
+        Args:
+            since: only those whose cursor is at least this.
+        """
+        return self._read(source_schema(self.contract).names, since)
 
     def no_rows(self) -> pa.Table:
         """An empty table of what `latest` answers."""
@@ -98,6 +114,20 @@ class ChangeLog:
         if pa.types.is_timestamp(cursor.type):
             cursor = cursor.filter(pc.less_equal(cursor, pa.scalar(now, cursor.type)))
         return pc.max(cursor).as_py()
+
+    def watermark_with(self, rows: pa.Table, before: Any, now: datetime) -> Any:
+        """The watermark once these rows have landed too.
+
+        Args:
+            rows: about to land.
+            before: the watermark so far.
+            now: cursors after it do not count.
+        """
+        landed = rows[self.contract.cursor]
+        if pa.types.is_timestamp(landed.type):
+            landed = landed.filter(pc.less_equal(landed, pa.scalar(now, landed.type)))
+        newest = pc.max(landed).as_py()
+        return max((value for value in (before, newest) if value is not None), default=None)
 
     def window_start(self, watermark: Any) -> Any:
         """The watermark less the contract's overlap, so that rows committed late are read too."""
@@ -213,10 +243,13 @@ def changed_rows(incoming: pa.Table, latest: pa.Table, contract: Contract) -> pa
     names = [column.name for column in contract.columns]
     primary_key = contract.primary_key
     new = pl.DataFrame(
-        {"key": pl.Series(pl.from_arrow(row_keys(incoming, primary_key))), "hash": _hashes(incoming, names)}
+        {
+            "key": pl.Series(pl.from_arrow(row_keys(incoming, primary_key))),
+            "hash": row_hashes(incoming, names),
+        }
     )
     old = pl.DataFrame(
-        {"key": _text(latest, _KEY), "old_hash": _hashes(latest, names), "op": _text(latest, _OP)}
+        {"key": _text(latest, _KEY), "old_hash": row_hashes(latest, names), "op": _text(latest, _OP)}
     )
     compared = new.with_row_index("row").join(old, on="key", how="left")
     different = (
@@ -230,7 +263,8 @@ def vanished_rows(live: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
     return live.filter(pc.invert(pc.is_in(live[_KEY], keys.combine_chunks())))
 
 
-def _hashes(table: pa.Table, names: Sequence[str]) -> pl.Series:
+def row_hashes(table: pa.Table, names: Sequence[str]) -> pl.Series:
+    """A hash of each row's values in these columns; equal rows have equal ones, within one process."""
     frame = pl.from_arrow(table.select(list(names)))
     assert isinstance(frame, pl.DataFrame)
     return frame.hash_rows(seed=0)

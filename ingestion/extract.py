@@ -49,4 +49,5 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
         if system.kind is SystemKind.REGISTER:
             return extract_register(contract, context)
         assert system.secret is not None, "the registry refuses a SQL system without a secret"
-        return extract_sql(contract, context.secrets(system.secret), context)
+        url = context.secrets(system.secret)
+        return extract_sql(contract, url, context, connections=system.connections)

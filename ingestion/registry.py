@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.documents import Document, read_document
 from contracts.errors import ContractError
@@ -64,9 +64,15 @@ class _SystemFile(_Strict):
 
 
 class _SiteFile(_Strict):
-    """How this site reaches a system; a secret is named, never written."""
+    """How this site reaches a system; a secret is named, never written.
+
+    Attributes:
+        secret: the name of the secret with the URL, whose scheme says which database it is.
+        connections: how many the source allows us for reading one table (PostgreSQL).
+    """
 
     secret: str | None = None
+    connections: int = Field(default=1, ge=1, le=16)
 
 
 _File = TypeVar("_File", bound=_Strict)
@@ -85,6 +91,7 @@ class SystemSpec:
     tables: tuple[Contract, ...]
     folder: Path
     secret: str | None = None
+    connections: int = 1
 
     def contract(self, table: str) -> Contract:
         """The contract of one table.
@@ -168,7 +175,7 @@ def _secret_rule(kind: SystemKind) -> str:
 
 
 def _at_site(spec: SystemSpec, site: _SiteFile) -> SystemSpec:
-    return SystemSpec(**{**vars(spec), "secret": site.secret})
+    return SystemSpec(**{**vars(spec), "secret": site.secret, "connections": site.connections})
 
 
 def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:

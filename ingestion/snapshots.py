@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from contracts.model import Contract, ExtractMode
+from contracts.model import ExtractMode
 from ingestion.change_log import ChangeLog, Provenance, changed_rows, row_keys, vanished_rows
 from ingestion.context import ExtractContext, ExtractReport, Outcome
-from ingestion.errors import ShrunkenSourceError
-
-LEAST_SHARE = 0.8  # a complete reading below this share of the last is taken for a truncated source
-_TOO_FEW_TO_JUDGE = 10  # below this many rows only emptiness is suspicious
+from ingestion.refused_readings import refuse_shrunken
 
 
 def land_snapshot(
@@ -28,7 +25,7 @@ def land_snapshot(
     """
     contract = log.contract
     live = log.live()
-    refuse_shrunken(contract, found=incoming.num_rows, last=live.num_rows, context=context)
+    refuse_shrunken(contract, incoming, last=live.num_rows, context=context)
     upserts = changed_rows(incoming, log.latest(), contract)
     deletes = vanished_rows(live, row_keys(incoming, contract.primary_key))
     differs = bool(upserts.num_rows or deletes.num_rows)
@@ -70,15 +67,3 @@ def land_changes(
         delta_version=version,
         watermark=watermark,
     )
-
-
-def refuse_shrunken(contract: Contract, *, found: int, last: int, context: ExtractContext) -> None:
-    """Refuse to believe that most of a table is gone.
-
-    Raises:
-        ShrunkenSourceError: the source is empty though it had rows, or has less than `LEAST_SHARE` of them.
-    """
-    if context.accept_shrink or found >= last * LEAST_SHARE:
-        return
-    if found == 0 or last >= _TOO_FEW_TO_JUDGE:
-        raise ShrunkenSourceError(contract.name, found=found, last=last, least_share=LEAST_SHARE)

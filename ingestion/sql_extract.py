@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +15,9 @@ from ingestion.change_log import ChangeLog, changed_rows, row_keys, vanished_row
 from ingestion.connectors.sql import SqlSnapshot, open_snapshot
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.first_load import land_first, written
-from ingestion.snapshots import land_changes, land_snapshot, refuse_shrunken
+from ingestion.refused_readings import refuse_shrunken
+from ingestion.snapshots import land_changes, land_snapshot
+from ingestion.source_log import land_log
 from ingestion.value_findings import record, require_contract, unknown_column
 
 
@@ -39,6 +40,9 @@ def extract_sql(
     log = ChangeLog(contract, context.lake)
     with open_snapshot(url, contract, connections=connections) as source:
         warnings = [unknown_column(name) for name in source.unknown_columns()]
+        if contract.mode is ExtractMode.CHANGE_LOG:
+            report, odd = land_log(log, source, context)
+            return _told(log, report, [*warnings, *odd], context, is_complete=False)
         if log.is_empty:
             report, odd = land_first(log, source, context)
             return _told(log, report, [*warnings, *odd], context, is_complete=True)
@@ -78,7 +82,8 @@ def _land_window(
     outcome = Outcome.LANDED if upserts.num_rows or deletes.num_rows else Outcome.UNCHANGED
     if incoming.num_rows == 0 and outcome is Outcome.UNCHANGED:
         outcome = Outcome.EMPTY_SOURCE if source.is_empty() else Outcome.EMPTY_WINDOW
-    watermark = _watermark_after(log, upserts, context.clock.now())
+    now = context.clock.now()
+    watermark = log.watermark_with(upserts, log.watermark(now), now)
     report = land_changes(
         log,
         upserts,
@@ -100,8 +105,9 @@ def _sweep(
     """
     contract = log.contract
     live = log.live(columns=contract.primary_key)
-    keys = row_keys(source.read_keys(), contract.primary_key)
-    refuse_shrunken(contract, found=len(keys), last=live.num_rows, context=context)
+    reading = source.read_keys()
+    keys = row_keys(reading, contract.primary_key)
+    refuse_shrunken(contract, reading, last=live.num_rows, context=context)
     gone = vanished_rows(live, keys)
     known = pa.chunked_array([*live["_row_key"].chunks, *row_keys(upserts, contract.primary_key).chunks])
     if pc.any(pc.invert(pc.is_in(keys, known.combine_chunks()))).as_py():
@@ -110,16 +116,6 @@ def _sweep(
         upserts = changed_rows(incoming, log.latest(), contract)
     deletes = vanished_rows(log.live(), keys) if gone.num_rows else log.no_rows()
     return upserts, deletes
-
-
-def _watermark_after(log: ChangeLog, upserts: pa.Table, now: datetime) -> Any:
-    """The greatest cursor after this extract; the rows about to land count."""
-    before = log.watermark(now)
-    landed = upserts[log.contract.cursor]
-    if pa.types.is_timestamp(landed.type):
-        landed = landed.filter(pc.less_equal(landed, pa.scalar(now, landed.type)))
-    newest = pc.max(landed).as_py()
-    return max((value for value in (before, newest) if value is not None), default=None)
 
 
 def _with_event_times(report: ExtractReport, upserts: pa.Table, contract: Contract) -> ExtractReport:

