@@ -26,7 +26,7 @@ from ingestion.files.judging import RefusedRecord, judge_records
 from ingestion.files.layout import TableLayout, layouts_of
 from ingestion.files.opening import MAX_FILE_BYTES, open_reading
 from ingestion.files.quarantined import as_quarantined, keys_of
-from ingestion.files.records import Reading, Record
+from ingestion.files.records import Reading
 from ingestion.files.returned import REASON_ENDING, ROWS_ENDING, render_reason, render_rows
 from ingestion.files.settling import MODES, new_rows, settle
 from ingestion.registry import QUARANTINE, SystemSpec
@@ -72,7 +72,6 @@ class _Read:
 
     reading: Reading
     rows: pa.Table
-    records: tuple[Record, ...]
     refused: tuple[RefusedRecord, ...]
 
 
@@ -156,7 +155,7 @@ def _take_in(file: WorkbookFile, drop: _Drop) -> tuple[dict[str, ExtractReport],
     except RefusedFileError as reason:
         drop.folder.tell(file, REASON_ENDING, render_reason(file, reason))
         return {QUARANTINE: land_refusal(drop.quarantine, file, reason, drop.context)}, True
-    settled = settle(found.rows, found.records, contract)
+    settled = settle(found.rows, contract)
     refused = sorted((*found.refused, *settled.refused), key=lambda one: one.record.place)
     told = [as_quarantined(one, found.reading, contract) for one in refused]
     landed = _land(settled.rows, file, drop.logs[table], drop.context, is_whole=not refused)
@@ -177,11 +176,9 @@ def _read(file: WorkbookFile, contract: Contract, layout: TableLayout) -> _Read:
     """
     reading = open_reading(file, contract, layout)
     blocks: list[pa.Table] = []
-    records: list[Record] = []
     refused: list[RefusedRecord] = []
     for block in judge_records(reading, contract):
         blocks.append(block.rows)
-        records += block.records
         refused += block.refused
         if len(refused) > MAX_REFUSED:
             first = refused[0].faults[0]
@@ -194,7 +191,7 @@ def _read(file: WorkbookFile, contract: Contract, layout: TableLayout) -> _Read:
             reason_zh=f"表头下没有数据行（{reading.form}）",
             reason_en=f"no rows below the headings ({reading.form})",
         )
-    return _Read(reading, pa.concat_tables(blocks), tuple(records), tuple(refused))
+    return _Read(reading, pa.concat_tables(blocks), tuple(refused))
 
 
 def _land(

@@ -25,6 +25,7 @@ from ingestion.files.records import Reading, Record
 
 _AT_ONCE = 10_000
 _PLAIN = {
+    "boolean": "^(true|false)$",
     "integer": r"^-?[0-9]{1,18}$",
     "number": r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$",
     "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
@@ -45,7 +46,6 @@ class JudgedBlock:
     """Some records of a file: those that are right with their places, and those that are not."""
 
     rows: pa.Table  # contract columns and _source_row
-    records: tuple[Record, ...]  # of the rows, in their order
     refused: tuple[RefusedRecord, ...]
 
 
@@ -73,7 +73,6 @@ def _judged(block: Sequence[Record], epoch: datetime, contract: Contract) -> Jud
     kept = pa.array(sound, pa.int64())
     return JudgedBlock(
         rows=table.append_column("_source_row", places).take(kept),
-        records=tuple(records[index] for index in sound),
         refused=tuple(refused),
     )
 
@@ -107,11 +106,15 @@ def _at_once(cells: Sequence[Any], column: Column) -> pa.ChunkedArray | None:
     text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     if is_text:
         odd = pc.any(pc.match_substring_regex(text, r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{fffd}]")).as_py()
-        return None if odd or column.codes else text
+        labels = [label for code in column.codes for label in (code.label_zh, code.label_en)]
+        labelled = labels and pc.any(pc.is_in(text, pa.array(labels, pa.string()))).as_py()
+        return None if odd or labelled else text
     if column.source_format is not None and column.logical_type in ("date", "timestamp"):
         return None
     if not pc.all(pc.match_substring_regex(text, _PLAIN[column.logical_type]), min_count=0).as_py():
         return None
+    if column.logical_type == "boolean":
+        return pc.equal(text, "true")
     try:
         return convert(text, column)
     except ConversionError:

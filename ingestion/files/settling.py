@@ -29,12 +29,11 @@ class Settled:
     repeated: int
 
 
-def settle(rows: pa.Table, records: Sequence[Record], contract: Contract) -> Settled:
+def settle(rows: pa.Table, contract: Contract) -> Settled:
     """Each key once: the same row again is one row; of different ones the latest where a cursor tells.
 
     Args:
         rows: contract columns and `_source_row`.
-        records: of the rows, in their order.
         contract: key, and cursor where it has one.
     """
     if not rows.num_rows:
@@ -56,7 +55,7 @@ def settle(rows: pa.Table, records: Sequence[Record], contract: Contract) -> Set
     clear = distinct.filter(count == 1)["row"].sort()
     contrary = frame.filter(pl.col("hash").n_unique().over("key") > 1).sort("row")
     refused = [
-        RefusedRecord(records[row], (_contradiction(places),))
+        RefusedRecord(_record(rows, row, contract), (_contradiction(places),))
         for row, places in contrary.select("row", pl.col("place").implode().over("key")).iter_rows()
     ]
     return Settled(rows.take(clear.to_arrow()), tuple(refused), rows.num_rows - len(clear) - len(refused))
@@ -87,6 +86,14 @@ def new_rows(rows: pa.Table, log: ChangeLog) -> pa.Table:
     )
     late = pl.col("old").is_null() | (pl.col("cursor") >= pl.col("old"))
     return changed.take(compared.filter(late)["row"].sort().to_arrow())
+
+
+def _record(rows: pa.Table, row: int, contract: Contract) -> Record:
+    """The record that a row came from, as it was understood: its text is gone by now."""
+    (found,) = rows.slice(row, 1).to_pylist()
+    cells = tuple(found[column.name] for column in contract.columns)
+    written = {column.source_name: cell for column, cell in zip(contract.columns, cells, strict=True)}
+    return Record(found["_source_row"], cells, written)
 
 
 def _contradiction(places: Sequence[int]) -> CellFault:
