@@ -38,7 +38,7 @@ class NewTable:
         kind: how the system is read.
         source_name: the source's name of the table; the table's own by default.
         secret: the name of the secret with the database's URL.
-        sample: a CSV or Parquet file that shows the columns.
+        sample: a delimited file, workbook or Parquet file that shows the columns.
     """
 
     system_id: str

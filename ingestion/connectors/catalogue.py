@@ -1,4 +1,4 @@
-"""What a source says of its own columns: a database's catalogue, or the head of a CSV or Parquet file.
+"""What a source says of its own columns: a database's catalogue, or the head of a sample file.
 
 For proposing a contract only: nothing is landed by it, and a person judges what it proposes.
 """
@@ -16,7 +16,8 @@ from contracts.scaffold import FoundColumn
 from ingestion.connectors.sql import dialect_of
 from ingestion.connectors.sql_dialect import Dialect, SourceType, text_literal
 from ingestion.connectors.sql_sessions import Session, SessionError, connect
-from ingestion.errors import PermanentError
+from ingestion.errors import PermanentError, RefusedFileError
+from ingestion.files.samples import sample_as_csv
 
 _INTEGERS = {"tinyint": "i16", "smallint": "i16", "mediumint": "i32", "integer": "i32", "bigint": "i64"}
 _FLOATS = {"real": "f32", "float": "f64", "double precision": "f64"}
@@ -55,7 +56,7 @@ def columns_of_table(url: str, source_name: str) -> list[FoundColumn]:
 
 
 def columns_of_sample(path: Path) -> list[FoundColumn]:
-    """The columns of a CSV or Parquet file with the types its values have.
+    """The columns of a delimited file, a workbook or a Parquet file with the types its values have.
 
     Raises:
         PermanentError: the file is neither, or cannot be read.
@@ -64,11 +65,10 @@ def columns_of_sample(path: Path) -> list[FoundColumn]:
         if path.suffix.lower() == ".parquet":
             schema = pq.read_schema(path)
         else:
-            with csv.open_csv(path) as reader:  # the first block of it
-                schema = reader.schema
-    except (OSError, pa.ArrowInvalid) as error:
+            schema = csv.read_csv(pa.BufferReader(sample_as_csv(path))).schema
+    except (OSError, pa.ArrowInvalid, RefusedFileError) as error:
         reason = str(error).splitlines()[0]
-        msg = f"{path}: cannot be read as a sample ({reason}); give a UTF-8 CSV or a Parquet file"
+        msg = f"{path}: cannot be read as a sample ({reason}); give CSV, xlsx or Parquet"
         raise PermanentError(msg) from error
     return [_of_arrow(field) for field in schema]
 

@@ -61,7 +61,7 @@ def new(
         typer.Option(help="Secret with the database's URL: its catalogue is read 数据库地址的密钥名."),
     ] = None,
     sample: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet file that shows the columns 样例文件.")
+        Path | None, typer.Option(help="CSV, xlsx or Parquet file that shows the columns 样例文件.")
     ] = None,
     product: Annotated[bool, typer.Option("--product", help="Into the product 写入产品目录.")] = False,
     site: SiteOption = None,

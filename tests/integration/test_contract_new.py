@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from adbc_driver_postgresql import dbapi as postgresql
+from openpyxl import Workbook
 from typer.testing import CliRunner, Result
 
 from contracts.arrow import arrow_type
 from contracts.loading import load_contract, read_as_it_is
 from contracts.model import Contract
+from ingestion.connectors.catalogue import columns_of_sample
 from ingestion.files.layout import layouts_of
 from orchestration.cli import app
 from orchestration.cli.exits import ExitCode
@@ -215,3 +217,23 @@ def test_a_workbook_system_can_be_corrected_from_the_start(site: Path) -> None:
         column.name for column in read_as_it_is(site / "systems" / "diary" / "entries.odcs.yaml").columns
     }
     assert {"correction_reason", "correction_author"} <= names
+
+
+@pytest.mark.parametrize("form", ["gbk", "xlsx"])
+def test_a_sample_may_be_in_gbk_with_semicolons_or_a_workbook_with_a_title(form: str, tmp_path: Path) -> None:
+    rows = [
+        ["磅单号", "净重", "时间"],
+        ["T1", 12.5, "2026-11-16 09:30:00"],
+        ["T2", 7.25, "2026-11-16 10:30:00"],
+    ]
+    path = tmp_path / "sample.any"
+    if form == "gbk":
+        text = "\r\n".join(["地磅日报", *(";".join(map(str, row)) for row in rows)])
+        path.write_bytes(text.encode("gbk"))
+    else:
+        book = Workbook()
+        for row in (["地磅日报"], *rows):
+            book.active.append(row)
+        book.save(path)
+    found = [(column.source_name, column.logical_type) for column in columns_of_sample(path)]
+    assert found == [("磅单号", "string"), ("净重", "number"), ("时间", "timestamp")]
