@@ -68,6 +68,8 @@ class Alarms:
         self._status = status
         self._start = mark_of(history_start) if history_start else None
         self._conditions = OpenConditions(sealer.directory, sealer.stream("alarms"))
+        if (peer := sealer.peer_stream("alarms")) is not None:
+            self._conditions.adopt(OpenConditions(*peer), sealer.marks("alarms"))
         self._marks = EventMarks(sealer, self._conditions)
         self._events: list[AlarmEvent] = []
         self._taken_events = self._settled_events = 0

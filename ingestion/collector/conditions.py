@@ -43,10 +43,15 @@ class OpenConditions:
     Args:
         directory: the system's folder.
         stream: the system's stream of alarms.
+
+    Attributes:
+        sequence: the segment up to which they are known.
     """
 
     def __init__(self, directory: Path, stream: str) -> None:
         self._path = directory / FILE_NAME
+        self.sequence = 0
+        self._adopted = 0  # the peer's segment up to which its conditions were taken over
         self._open: dict[str, dict[str, Any]] = {}
         self._sealed: dict[str, dict[str, Any]] = {}  # the same as far as it is sealed
         self._told: set[str] | None = None  # during a refresh
@@ -92,6 +97,28 @@ class OpenConditions:
         gone = [row for key, row in self._open.items() if key not in told and key not in spared]
         return [ended_by_absence(row, now_ticks) for row in gone]
 
+    def adopt(self, peer: OpenConditions, marks: Mapping[str, int]) -> None:
+        """Take over what the other collector of a pair left open, once for each time that it collected.
+
+        Args:
+            peer: its conditions, as they were copied.
+            marks: by key, the last event that either has sealed; what is older than its mark is no more.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        if peer.sequence <= self._adopted:
+            return
+        self._adopted = peer.sequence
+        if peer._adopted >= self.sequence:
+            self._sealed = {}  # it knew all of ours: what it has no more is over
+        for key, row in peer._sealed.items():
+            if key not in self._sealed or _ticks_of(row) > _ticks_of(self._sealed[key]):
+                self._sealed[key] = row
+        self._sealed = {key: row for key, row in self._sealed.items() if _ticks_of(row) >= marks.get(key, 0)}
+        self._open = dict(self._sealed)
+        self._write()
+
     def sealed(self, rows: Iterable[dict[str, Any]], sequence: int) -> None:
         """Write down what is open once these rows are sealed as a segment; without change nothing is written.
 
@@ -99,21 +126,26 @@ class OpenConditions:
             OSError: the disk refused; the segments tell it at the next start.
         """
         changes = [_apply(self._sealed, row) for row in rows]
-        if not any(changes):
-            return
+        self.sequence = sequence
+        if any(changes):
+            self._write()
+
+    def _write(self) -> None:
         content = {
             "format_version": FORMAT_VERSION,
-            "sequence": sequence,
+            "sequence": self.sequence,
+            "adopted": self._adopted,
             "conditions": list(self._sealed.values()),
         }
         write_durably(self._path, json.dumps(content, ensure_ascii=False).encode())
 
     def _load(self, directory: Path, stream: str) -> None:
-        last, rows = _read_file(self._path)
+        self.sequence, self._adopted, rows = _read_file(self._path)
         for row in rows:
             _apply(self._sealed, row)
         for sequence in sequences(directory, stream):
-            if sequence > last:
+            if sequence > self.sequence:
+                self.sequence = sequence
                 for row in _sealed_rows(directory, stream, sequence):
                     _apply(self._sealed, row)
         self._open = dict(self._sealed)
@@ -142,8 +174,7 @@ def ended_by_absence(last: Mapping[str, Any], now_ticks: int) -> dict[str, Any]:
 
     Its id follows from the event before it, so that it is the same whenever it is made.
     """
-    last_ticks = UNIX_EPOCH_TICKS + 10 * last["event_at_utc"] + last["event_at_100ns"]
-    ticks = max(now_ticks, last_ticks + 1) - UNIX_EPOCH_TICKS
+    ticks = max(now_ticks, _ticks_of(last) + 1) - UNIX_EPOCH_TICKS
     name = f"absence {key_of(last)} {last['event_id']}"
     return {
         **dict.fromkeys(ALARMS.names),
@@ -159,19 +190,23 @@ def ended_by_absence(last: Mapping[str, Any], now_ticks: int) -> dict[str, Any]:
     }
 
 
-def _read_file(path: Path) -> tuple[int, list[dict[str, Any]]]:
+def _ticks_of(row: Mapping[str, Any]) -> int:
+    return int(UNIX_EPOCH_TICKS + 10 * row["event_at_utc"] + row["event_at_100ns"])
+
+
+def _read_file(path: Path) -> tuple[int, int, list[dict[str, Any]]]:
     try:
         found = json.loads(path.read_bytes())
         if found["format_version"] != FORMAT_VERSION:
             msg = f"version {found['format_version']}, expected {FORMAT_VERSION}"
             raise ValueError(msg)  # noqa: TRY301 - read as damaged
         rows = [{**dict.fromkeys(ALARMS.names), **row} for row in found["conditions"]]
-        return int(found["sequence"]), rows
+        return int(found["sequence"]), int(found.get("adopted", 0)), rows
     except FileNotFoundError:
-        return 0, []
+        return 0, 0, []
     except (ValueError, KeyError, TypeError) as error:
         _log.warning("%s: %s; open conditions are read from the sealed segments", path, error)
-        return 0, []
+        return 0, 0, []
 
 
 def _sealed_rows(directory: Path, stream: str, sequence: int) -> Iterable[dict[str, Any]]:

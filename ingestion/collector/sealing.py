@@ -31,10 +31,14 @@ class Pairing:
     Attributes:
         suffix: ends the names of its streams.
         peer_marks: the other's committed marks, by kind of stream.
+        peer_folder: where its streams are copied to; none when it was never heard.
+        peer_suffix: ends the names of its streams.
     """
 
     suffix: str = ""
     peer_marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    peer_folder: Path | None = None
+    peer_suffix: str = ""
 
 
 class Sealer:
@@ -72,6 +76,11 @@ class Sealer:
     def stream(self, kind: str) -> str:
         """The stream's name of a kind."""
         return f"{self._system_id}.{kind}{self._pairing.suffix}"
+
+    def peer_stream(self, kind: str) -> tuple[Path, str] | None:
+        """Where the other collector of a pair's stream of a kind is copied to, and its name."""
+        folder = self._pairing.peer_folder
+        return None if folder is None else (folder, f"{self._system_id}.{kind}{self._pairing.peer_suffix}")
 
     def marks(self, kind: str) -> Mapping[str, int]:
         """The committed marks of a kind's stream; of a pair, for each key the later one of the two."""

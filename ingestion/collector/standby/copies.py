@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from ingestion.collector.conditions import FILE_NAME as CONDITIONS_NAME
 from ingestion.collector.marks import (
     CHECKPOINT_NAME,
     Committed,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PEER_FOLDER = "peer"
+COPIED_FILES = (HOLES_NAME, CONDITIONS_NAME)
 ADOPTED_PREFIX = "adopted_"
 
 
@@ -100,15 +102,20 @@ class Copies:
                     break
                 _remove(manifest_path(folder, stream, number))
 
-    def put_holes(self, system_id: str, content: bytes) -> None:
-        """Take the holes in history that the peer keeps trying to fill.
+    def put_file(self, system_id: str, name: str, content: bytes) -> None:
+        """Take the holes in history that the peer keeps trying to fill, or the conditions it knows as open.
 
         Raises:
-            ValueError: they are of a system that is not ours.
+            ValueError: it is of a system that is not ours, or another file.
             OSError: the disk refuses.
         """
         self._require(system_id in self._streams, system_id)
-        write_durably(self._folder(system_id) / HOLES_NAME, content)
+        if name not in COPIED_FILES:
+            msg = (
+                f"the peer sends a file {name!r}, expected one of {COPIED_FILES}; give both the same version"
+            )
+            raise ValueError(msg)
+        write_durably(self._folder(system_id) / name, content)
 
     def put_segment(self, system_id: str, stream: str, number: int, manifest: bytes, payload: bytes) -> None:
         """Take a segment.

@@ -158,8 +158,8 @@ class PeerLink:
     def _put(self, header: dict[str, Any], body: bytes) -> None:
         if header["put"] == "base":
             self._copies.put_base(str(header["system"]), body)
-        elif header["put"] == "holes":
-            self._copies.put_holes(str(header["system"]), body)
+        elif header["put"] == "file":
+            self._copies.put_file(str(header["system"]), str(header["name"]), body)
         elif header["put"] == "segment":
             size = int(header["manifest_size"])
             self._copies.put_segment(

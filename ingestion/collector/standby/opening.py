@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingestion.collector.sealing import Pairing
-from ingestion.collector.standby.copies import adopt_holes, peer_marks
+from ingestion.collector.standby.copies import adopt_holes, copy_folder, peer_marks
 from ingestion.collector.standby.pair import Pair, suffixes
 from ingestion.collector.system import SystemCollector
 
@@ -36,7 +36,12 @@ def open_pair(settings: CollectorSettings, sign_key: Ed25519PrivateKey, clock: C
                 settings,
                 sign_key,
                 clock,
-                Pairing(own_suffix, peer_marks(settings.state_dir, server.system_id, peer_suffix)),
+                Pairing(
+                    own_suffix,
+                    peer_marks(settings.state_dir, server.system_id, peer_suffix),
+                    copy_folder(settings.state_dir, server.system_id),
+                    peer_suffix,
+                ),
             )
             for server in settings.servers
         ]

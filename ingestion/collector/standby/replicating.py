@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ingestion.collector.conditions import FILE_NAME as CONDITIONS_NAME
 from ingestion.collector.marks import CHECKPOINT_NAME, Committed, checkpoint_bytes
 from ingestion.collector.open_holes import HOLES_NAME
 from ingestion.collector.sealing import KINDS
@@ -45,13 +46,14 @@ class Replication:
         self._next: dict[str, int] = {}
         self._needs_base: set[str] = set()
         self._given_base: dict[str, tuple[int, int]] = {}
-        self._given_holes: dict[str, tuple[int, int]] = {}
+        # By system and name, the file that the peer has.
+        self._given_files: dict[tuple[str, str], tuple[int, int]] = {}
 
     def begin(self, held: dict[str, Any]) -> None:
         """Go on from what the peer holds."""
         self._next.clear()
         self._given_base.clear()
-        self._given_holes.clear()
+        self._given_files.clear()
         self._needs_base = {name for name in self._folders if not held.get(name, {}).get("has_base")}
         for system_id, folder in self._folders.items():
             reached = _reached(_base(folder))
@@ -83,8 +85,8 @@ class Replication:
             system_id = parcel.header["system"]
             self._needs_base.discard(system_id)
             self._given_base[system_id] = parcel.stamp
-        elif parcel.header["put"] == "holes":
-            self._given_holes[parcel.header["system"]] = parcel.stamp
+        elif parcel.header["put"] == "file":
+            self._given_files[parcel.header["system"], parcel.header["name"]] = parcel.stamp
         else:
             self._next[parcel.header["stream"]] = parcel.header["number"] + 1
 
@@ -92,18 +94,26 @@ class Replication:
         if system_id in self._needs_base:
             return self._base_of(system_id, folder)
         # Before the segments: a hole must be known wherever the marks past it are.
-        stamp = _stamp(folder / HOLES_NAME)
-        if stamp != (0, 0) and stamp != self._given_holes.get(system_id):
-            header = {"put": "holes", "system": system_id}
-            return Parcel(header, (folder / HOLES_NAME).read_bytes(), stamp)
+        if (holes := self._file(system_id, folder / HOLES_NAME)) is not None:
+            return holes
         for stream in self._streams(system_id):
             number = self._next[stream]
             path = manifest_path(folder, stream, number)
             if path.exists():
                 return _segment(system_id, stream, number, path)
+        # Behind the segments that they follow from, and before the checkpoint that lets those be dropped.
+        if (conditions := self._file(system_id, folder / CONDITIONS_NAME)) is not None:
+            return conditions
         if self._given_base.get(system_id) == _stamp(folder / CHECKPOINT_NAME):
             return None
         return self._renewed_base(system_id, folder)
+
+    def _file(self, system_id: str, path: Path) -> Parcel | None:
+        """A file that is replaced as a whole, when the peer has not its present state."""
+        stamp = _stamp(path)
+        if stamp in ((0, 0), self._given_files.get((system_id, path.name))):
+            return None
+        return Parcel({"put": "file", "system": system_id, "name": path.name}, path.read_bytes(), stamp)
 
     def _renewed_base(self, system_id: str, folder: Path) -> Parcel | None:
         parcel = self._base_of(system_id, folder)

@@ -160,8 +160,8 @@ class TwoFolders:
                 return count
             if parcel.header["put"] == "base":
                 self.copies.put_base(parcel.header["system"], parcel.body)
-            elif parcel.header["put"] == "holes":
-                self.copies.put_holes(parcel.header["system"], parcel.body)
+            elif parcel.header["put"] == "file":
+                self.copies.put_file(parcel.header["system"], parcel.header["name"], parcel.body)
             else:
                 size = parcel.header["manifest_size"]
                 body, number = parcel.body, parcel.header["number"]
