@@ -18,7 +18,7 @@ from openpyxl import Workbook
 from ingestion.change_log import ChangeLog
 from ingestion.connectors.registered import registered_values
 from ingestion.connectors.workbook_archive import Intake, answer, archive, inbox_files, was_archived
-from ingestion.connectors.workbook_file import WorkbookFile, open_workbook, read_workbook_file
+from ingestion.connectors.workbook_file import WorkbookFile, open_workbook, read_workbook_file, readable_name
 from ingestion.connectors.workbook_forms import Forms, read_rows, submitter, template_of
 from ingestion.connectors.workbook_judgement import CORRECTION, Judgement, as_table, judge, record_key
 from ingestion.connectors.workbook_quarantine import (
@@ -85,7 +85,7 @@ def extract_workbooks(system: SystemSpec, table: str, context: ExtractContext) -
         try:
             file = read_workbook_file(path)
         except RefusedFileError as reason:
-            unreadable[path.name] = reason
+            unreadable[readable_name(path)] = reason
             continue
         taken = _take_in(file, system, tables, intake, context)
         archive(file, path, intake)

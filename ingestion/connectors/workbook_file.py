@@ -78,7 +78,12 @@ def read_workbook_file(path: Path, *, most: int = MAX_FILE_BYTES) -> WorkbookFil
             reason_en=f"it has {size} bytes, more than {limit} MiB; split it and hand it in again",
         )
     content = path.read_bytes()
-    return WorkbookFile(path.name, content, hashlib.sha256(content).hexdigest(), _owner(path))
+    return WorkbookFile(readable_name(path), content, hashlib.sha256(content).hexdigest(), _owner(path))
+
+
+def readable_name(path: Path) -> str:
+    """The name of a file; bytes that are no UTF-8 become question marks."""
+    return path.name.encode(errors="replace").decode()
 
 
 def _owner(path: Path) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingestion.connectors.workbook_archive import inbox_files
-from ingestion.connectors.workbook_file import WorkbookFile, read_workbook_file
+from ingestion.connectors.workbook_file import WorkbookFile, read_workbook_file, readable_name
 from ingestion.context import ExtractContext
 from ingestion.errors import RefusedFileError
 from ingestion.files.layout import TableLayout
@@ -90,11 +90,11 @@ def whole_files(
     """
     entries = [path for path in inbox_files(folder.inbox) if not path.name.lower().endswith(MARKER)]
     strange = {
-        path.name: RefusedFileError(reason_zh="不是普通文件", reason_en="it is not a regular file")
+        readable_name(path): RefusedFileError(reason_zh="不是普通文件", reason_en="it is not a regular file")
         for path in entries
         if path.is_symlink() or not path.is_file()
     }
-    files = [path for path in entries if path.name not in strange]
+    files = [path for path in entries if path.is_file() and not path.is_symlink()]
     layouts = {path: layout_of(path.name) or TableLayout() for path in files}
     whole = settled(files, lambda path: layouts[path].settle_s)
     return [path for path in whole if not layouts[path].needs_marker or _has_marker(path)], strange

@@ -15,7 +15,7 @@ from contracts.template import REQUIRED_MARK, entered_columns
 from ingestion.connectors.workbook_cells import plain
 from ingestion.errors import RefusedFileError
 from ingestion.files.cells import shown
-from ingestion.files.records import MAX_COLUMNS
+from ingestion.files.records import MAX_COLUMNS, visible
 
 HEADING_ROWS = 30  # titles above the headings are never longer
 _UNIT_BEHIND = re.compile(r"^(.+?)\s*[(\[（【/]\s*([^()\[\]（）【】]{1,20}?)\s*[)\]）】]?$")
@@ -62,7 +62,7 @@ def best_headings(
     best = None
     above: Sequence[str] = ()
     for index, cells in enumerate(rows[:HEADING_ROWS]):
-        texts = [plain(cell) for cell in cells[: MAX_COLUMNS + 1]]
+        texts = [visible(plain(cell)) for cell in cells[: MAX_COLUMNS + 1]]
         found = _matched(index, texts, above, vocabulary, contract)
         if found.found and (best is None or found.found > best.found):
             best = found

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from contracts.model import Contract, ExtractMode
 from ingestion.change_log import ChangeLog
-from ingestion.connectors.workbook_file import WorkbookFile, read_workbook_file
+from ingestion.connectors.workbook_file import WorkbookFile, read_workbook_file, readable_name
 from ingestion.connectors.workbook_quarantine import (
     land_quarantine,
     land_refusal,
@@ -97,7 +97,7 @@ def extract_files(system: SystemSpec, table: str, context: ExtractContext) -> Ex
         try:
             file = read_workbook_file(path, most=MAX_FILE_BYTES)
         except RefusedFileError as reason:
-            strange[path.name] = reason
+            strange[readable_name(path)] = reason
             continue
         try:
             taken, is_refused = _take_in(file, drop)

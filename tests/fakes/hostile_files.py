@@ -164,6 +164,7 @@ CLEAN: dict[str, Make] = {
     "text called.xlsx": lambda t, _: lines(good(t)),
     "no ending": lambda t, _: lines(good(t)),
     "=1+1 ; & $(id) `id`.csv": lambda t, _: lines(good(t)),
+    "\udcff\udcfe.csv": lambda t, _: lines(good(t)),  # a name that is no UTF-8
     "长" * 80 + ".csv": lambda t, _: lines(good(t)),
     "1904.xlsx": lambda t, _: book(good_cells(t), change=lambda b: setattr(b, "epoch", CALENDAR_MAC_1904)),
     "macros.xlsm": lambda t, _: rewritten(
@@ -187,6 +188,10 @@ ROWS: dict[str, tuple[int, Make]] = {
         lambda t, _: lines(good(t), good("T-X")).replace(b"T-X", b"T\xc0\xaf-X"),
     ),
     "one row in gbk.csv": (1, lambda t, _: lines(*[good(t)] * 9) + good("T-X").encode("gbk")),
+    "damaged heading.csv": (
+        1,
+        lambda t, _: lines(good(t) + ",苏", "T-X,soon,,,,").replace(b"axle_count", b"axle_count,\xff"),
+    ),
     "zero byte.csv": (1, lambda t, _: lines(*[good(t)] * 9, good("T-\0X"))),
     "utf16 cut.csv": (
         1,
