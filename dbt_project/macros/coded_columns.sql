@@ -2,6 +2,9 @@
 {% macro coded_columns() %}
     {{ return([
         {"system_id": "erp_main", "table": "materials", "is_stream": False, "codes": [["material_code", "material"], ["base_unit_code", "unit"]], "quantity": none, "unit": none, "amount": none, "currency": none},
+        {"system_id": "erp_main", "table": "purchase_invoices", "is_stream": False, "codes": [["unit_code", "unit"]], "quantity": "quantity", "unit": "unit_code", "amount": "net_value", "currency": "currency_code"},
+        {"system_id": "erp_main", "table": "purchase_order_lines", "is_stream": False, "codes": [["material_code", "material"], ["unit_code", "unit"]], "quantity": "quantity", "unit": "unit_code", "amount": none, "currency": none},
+        {"system_id": "erp_main", "table": "purchase_receipts", "is_stream": False, "codes": [["material_code", "material"], ["unit_code", "unit"]], "quantity": "quantity", "unit": "unit_code", "amount": none, "currency": none},
         {"system_id": "erp_main", "table": "sales_order_lines", "is_stream": False, "codes": [["material_code", "material"], ["unit_code", "unit"]], "quantity": "quantity", "unit": "unit_code", "amount": none, "currency": none},
         {"system_id": "instruments_main", "table": "tags", "is_stream": True, "codes": [["equipment_id", "equipment"]], "quantity": none, "unit": none, "amount": none, "currency": none},
         {"system_id": "iot_main", "table": "tags", "is_stream": True, "codes": [["equipment_id", "equipment"]], "quantity": none, "unit": none, "amount": none, "currency": none},

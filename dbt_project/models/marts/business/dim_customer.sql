@@ -1,8 +1,8 @@
 with
 
-customers as (
+customer_versions as (
 
-    select * from {{ ref('stg_erp_main__customers') }}
+    select * from {{ ref('stg_erp_main__customer_versions') }}
 
 )
 
@@ -13,5 +13,8 @@ select
     credit_code,
     is_deleted,
     created_date,
-    updated_at_utc
-from customers
+    version_number,
+    valid_from_at_utc,
+    valid_to_at_utc,
+    is_current
+from customer_versions

@@ -1,8 +1,8 @@
 with
 
-materials as (
+material_versions as (
 
-    select * from {{ ref('stg_erp_main__materials') }}
+    select * from {{ ref('stg_erp_main__material_versions') }}
     where material_id is not null
 
 ),
@@ -26,15 +26,19 @@ codes as (
 )
 
 select
-    materials.material_id,
-    materials.material_name,
-    materials.material_type_code,
-    materials.base_unit_code,
-    materials.cas_number,
-    materials.is_hazardous,
-    materials.is_deleted,
-    materials.material_code as material_code_erp,
+    material_versions.material_id,
+    material_versions.material_name,
+    material_versions.material_type_code,
+    material_versions.base_unit_code,
+    material_versions.cas_number,
+    material_versions.is_hazardous,
+    material_versions.is_deleted,
+    material_versions.material_code as material_code_erp,
     codes.material_code_mes,
-    codes.material_code_wms
-from materials
-left join codes on materials.material_id = codes.material_id
+    codes.material_code_wms,
+    material_versions.version_number,
+    material_versions.valid_from_at_utc,
+    material_versions.valid_to_at_utc,
+    material_versions.is_current
+from material_versions
+left join codes on material_versions.material_id = codes.material_id
