@@ -15,6 +15,9 @@
 {# Spark divides nothing by zero, not even null. #}
 {% macro exact_mean(value) %}({{ exact_sum(value) }} / nullif(count({{ value }}), 0)){% endmacro %}
 
+{# The sum so far within a window; for quantities of documents, which a decimal always holds. #}
+{% macro exact_running_sum(value, window) %}cast(sum({{ as_decimal(value) }}) over ({{ window }}) as double){% endmacro %}
+
 {% macro sum_of_decimals(value) %}cast(sum({{ as_decimal(value) }}) as double){% endmacro %}
 
 {# By case: Sail names a sum without its casts, so that a plain sum of the value would bear the decimals' name. #}
