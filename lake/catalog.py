@@ -8,7 +8,7 @@ resolves relative ones against the reader's directory; after moving a site, rebu
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from lake.errors import LakeError, LeaseHeldError
 from lake.layout import LakePaths
 from lake.leases import hold_lease
 from lake.published import refresh_published
+from lake.table_macros import TableMacro, create_macros
 
 _PUBLISHED_LAYERS = ("marts", "regulatory", "ops")
 _POINT_COLUMNS = {"tag_id", "source_at_utc", "source_at_100ns"}
@@ -47,12 +48,17 @@ class CatalogReport:
     views: tuple[str, ...]
 
 
-def rebuild(lake: LakePaths, descriptions: Mapping[str, Description] | None = None) -> CatalogReport:
+def rebuild(
+    lake: LakePaths,
+    descriptions: Mapping[str, Description] | None = None,
+    macros: Sequence[TableMacro] = (),
+) -> CatalogReport:
     """Make `lake.duckdb` anew from the tables that exist; whoever has the old one open keeps it.
 
     Args:
         lake: the paths.
         descriptions: by table name; a table or column not named gets no comment.
+        macros: queries with a parameter, made where the views they read are there.
     """
     beside = lake.catalog.with_name(f"{lake.catalog.name}.{os.getpid()}.new")
     beside.unlink(missing_ok=True)
@@ -65,6 +71,7 @@ def rebuild(lake: LakePaths, descriptions: Mapping[str, Description] | None = No
             for table in lake.tables(layer):
                 views += _create_views(connection, lake, layer, table)
                 _comment(connection, f"{layer}.{table}", (descriptions or {}).get(table))
+        create_macros(connection, macros, views)
     beside.replace(lake.catalog)
     return CatalogReport(lake.catalog, tuple(views))
 

@@ -8,7 +8,7 @@ server alone opens the files below.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -17,6 +17,7 @@ from contracts.access import Treatment
 from lake import tables
 from lake.delta_extension import load_delta
 from lake.layout import LakePaths
+from lake.table_macros import TableMacro, create_macros
 
 Policy = Mapping[str, Mapping[str, Treatment]]  # table → column → what the reader gets of it
 LAYERS = ("raw", "marts", "regulatory", "ops")
@@ -30,13 +31,14 @@ def columns_of(lake: LakePaths) -> dict[str, list[str]]:
     }
 
 
-def rebuild_reader(lake: LakePaths, role_id: str, policy: Policy) -> Path:
+def rebuild_reader(lake: LakePaths, role_id: str, policy: Policy, macros: Sequence[TableMacro] = ()) -> Path:
     """Make the role's catalogue anew; a table of which nothing may be seen has no view, nor is it named.
 
     Args:
         lake: the paths.
         role_id: names the file.
         policy: what becomes of every column; a table or column that it does not name is left out.
+        macros: queries with a parameter, made where the role has the views they read.
 
     Returns:
         The file, switched into place as a whole.
@@ -45,12 +47,15 @@ def rebuild_reader(lake: LakePaths, role_id: str, policy: Policy) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f"{target.name}.{os.getpid()}.new")
     beside.unlink(missing_ok=True)
+    views: list[str] = []
     with duckdb.connect(str(beside)) as connection:
         load_delta(connection)
         for layer in LAYERS:
             connection.execute(f"create schema {layer}")
             for table in lake.tables(layer):
-                _create_view(connection, lake, layer, table, policy.get(table, {}))
+                if _create_view(connection, lake, layer, table, policy.get(table, {})):
+                    views.append(f"{layer}.{table}")
+        create_macros(connection, macros, views)
     beside.replace(target)
     return target
 
@@ -61,14 +66,15 @@ def _create_view(
     layer: str,
     table: str,
     policy: Mapping[str, Treatment],
-) -> None:
+) -> bool:
+    """Whether the role sees anything of the table."""
     if layer == "raw":
         source = f"delta_scan({_quoted(lake.table(layer, table).absolute())})"
     elif lake.published(table).exists():
         files = _quoted(lake.published(table).absolute() / "*.parquet")
         source = f"read_parquet({files}, hive_partitioning = false)"
     else:
-        return
+        return False
     described = connection.execute(f"describe select * from {source}").fetchall()  # noqa: S608 - quoted
     chosen = [
         shown
@@ -78,6 +84,7 @@ def _create_view(
     if chosen:
         names = ", ".join(chosen)
         connection.execute(f"create view {layer}.{table} as select {names} from {source}")  # noqa: S608
+    return bool(chosen)
 
 
 def _selected(name: str, kind: str, treatment: Treatment) -> str | None:

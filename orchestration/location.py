@@ -20,6 +20,7 @@ from orchestration.settings import Settings
 from orchestration.site import SettingsError
 
 DBT_PROJECT = Path(__file__).parents[1] / "dbt_project"
+TABLE_MACROS = DBT_PROJECT / "table_macros"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from contracts.access import Treatment, load_roles
 from lake.reader_catalog import columns_of, rebuild_reader
+from lake.table_macros import load_macros
 from orchestration.column_lineage import ColumnLineage
 from orchestration.data_classes import TableClasses, classes_of, treatments
-from orchestration.location import Location
+from orchestration.location import TABLE_MACROS, Location
 
 
 def classes_at(location: Location) -> TableClasses:
@@ -29,5 +30,5 @@ def policies(location: Location) -> dict[str, dict[str, dict[str, Treatment]]]:
 
 def rebuild_readers(location: Location) -> list[Path]:
     """Make the catalogue of every role anew."""
-    lake = location.settings.lake
-    return [rebuild_reader(lake, role_id, policy) for role_id, policy in policies(location).items()]
+    lake, macros = location.settings.lake, load_macros(TABLE_MACROS)
+    return [rebuild_reader(lake, role_id, policy, macros) for role_id, policy in policies(location).items()]

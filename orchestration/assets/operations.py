@@ -4,11 +4,12 @@ from typing import Any
 
 import dagster as dg
 
+from lake.table_macros import load_macros
 from orchestration.assets.computations import COMPUTATIONS, computations_asset
 from orchestration.assets.upkeep import upkeep_asset
 from orchestration.descriptions import descriptions
 from orchestration.labels import bilingual, team
-from orchestration.location import Location
+from orchestration.location import TABLE_MACROS, Location
 from orchestration.ops_mirror import MIRRORED, MirroredTable, mirror
 from orchestration.services import state_store
 
@@ -60,7 +61,7 @@ def _catalog(location: Location) -> dg.AssetsDefinition:
     def catalog() -> dg.MaterializeResult[Any]:
         from lake.catalog import rebuild
 
-        rebuild(location.settings.lake, descriptions(location))
+        rebuild(location.settings.lake, descriptions(location), load_macros(TABLE_MACROS))
         path = location.settings.lake.catalog
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(path), "bytes": path.stat().st_size}

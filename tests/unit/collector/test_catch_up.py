@@ -62,7 +62,7 @@ def test_a_tag_with_something_newer_at_every_read_is_released_once_history_meets
             buffer=buffer,
             sealing=AsyncMock(),
             status=MagicMock(),
-            troubles=MagicMock(is_troubled=lambda _tag: False),
+            troubles=MagicMock(is_troubled=lambda _tag: False, has_cut=lambda _tag: False),
             settings=MagicMock(),
             clock=SimpleNamespace(now=lambda: NOW),
             start=None,

@@ -1,0 +1,1 @@
+"""Tracing a lot forward and backward over a million edges."""
