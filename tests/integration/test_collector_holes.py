@@ -124,6 +124,7 @@ def test_a_failing_history_without_live_values_is_told_and_loses_nothing_once_th
     asyncio.run(scenario())
 
 
+@pytest.mark.full
 def test_a_server_that_drops_the_connection_at_every_read_of_a_history_is_not_asked_for_ever(
     tmp_path: Path,
 ) -> None:

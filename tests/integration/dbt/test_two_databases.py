@@ -30,6 +30,7 @@ from reference_plant.business.tables import TABLES
 from tests.fakes.dbt_lake import DbtLake
 from tests.fakes.extract_process import StillClock
 
+pytestmark = pytest.mark.full
 SITE = Path(__file__).parents[3] / "reference_plant" / "site"
 PLANT = ZoneInfo("Asia/Shanghai")
 START = datetime(2026, 11, 16, tzinfo=PLANT).astimezone(UTC)
@@ -45,6 +46,7 @@ CONTRACTS = [
 MARTS = (
     "dim_customer",
     "dim_material",
+    "dim_supplier",
     "fct_lot_genealogy",
     "fct_order_to_shipment",
     "fct_production_batches",
@@ -123,7 +125,6 @@ def test_the_raw_state_is_the_same_from_both_databases(contract: Contract, lakes
     assert ours.equals(theirs)
 
 
-@pytest.mark.full
 def test_the_business_marts_are_the_same_from_both_databases(lakes: dict[str, DbtLake]) -> None:
     for lake in lakes.values():
         lake.load_registers()
