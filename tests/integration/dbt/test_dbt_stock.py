@@ -50,6 +50,58 @@ def lot(lot_id: str, quantity: str, status: str, *, unit: str = "KG", expiry_day
     }
 
 
+def charged(number: int, batch_id: str, lot_id: str) -> Row:
+    return {
+        "consumption_id": number,
+        "batch_id": batch_id,
+        "lot_id": lot_id,
+        "material_code": "M-5001",
+        "quantity": Decimal(300),
+        "unit_code": "kg",
+        "charged_at_utc": at(0),
+        "operator_code": "OP017",
+        "updated_at_utc": at(0),
+    }
+
+
+def output(number: int, batch_id: str, lot_id: str, kind: str = "PRODUCT") -> Row:
+    return {
+        "output_id": number,
+        "batch_id": batch_id,
+        "lot_id": lot_id,
+        "material_code": "M-5001",
+        "output_type": kind,
+        "quantity": Decimal(280),
+        "unit_code": "kg",
+        "produced_at_utc": at(1),
+        "updated_at_utc": at(1),
+    }
+
+
+def shipment(shipment_id: str, gone: datetime | None) -> Row:
+    return {
+        "shipment_id": shipment_id,
+        "sales_order_id": "26111601",
+        "customer_id": "201001",
+        "status_code": 90 if gone else 20,
+        "planned_date": date(2026, 11, 16),
+        "shipped_at_utc": gone,
+        "updated_at_utc": at(5),
+    }
+
+
+def shipment_line(shipment_id: str, lot_id: str, tonnes: str) -> Row:
+    return {
+        "shipment_id": shipment_id,
+        "line_number": 1,
+        "lot_id": lot_id,
+        "material_code": "MA-MIX",
+        "quantity": Decimal(tonnes),
+        "unit_code": "T",
+        "updated_at_utc": at(5),
+    }
+
+
 @pytest.fixture(scope="module")
 def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
     lake = new_dbt_lake("stock")
@@ -79,7 +131,17 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
     ]
     lake.append_changes(LOTS, held)
     lake.append_changes(LOTS, [held[2]], op="delete")
-    lake.dbt("build", "--select", "+fct_location_stock", "--exclude-resource-type", "unit_test")
+    # BOUGHT becomes MADE, MADE becomes FINE and a residue.
+    lake.append_changes(
+        "raw_mes_main__batch_materials", [charged(1, "B1", "BOUGHT"), charged(2, "B2", "MADE")]
+    )
+    outputs = [output(1, "B1", "MADE"), output(2, "B2", "FINE"), output(3, "B2", "RESIDUE", "WASTE")]
+    lake.append_changes("raw_mes_main__batch_outputs", outputs)
+    for shipment_id, lot_id, tonnes, gone in (("S1", "MADE", "4.0", at(5)), ("S2", "BLEND", "1.0", None)):
+        lake.append_changes("raw_wms_main__shipments", [shipment(shipment_id, gone)])
+        lake.append_changes("raw_wms_main__shipment_lines", [shipment_line(shipment_id, lot_id, tonnes)])
+    models = "+fct_location_stock +fct_lot_tracking"
+    lake.dbt("build", "--select", *models.split(), "--exclude-resource-type", "unit_test")
     return lake
 
 
@@ -128,3 +190,27 @@ def test_a_location_shows_what_may_be_used_and_what_may_not(built: DbtLake) -> N
         "differing_lot_count": 1,
         "first_expiry_date": date(2027, 5, 1),
     }
+
+
+def test_every_lot_is_raw_in_process_finished_or_waste_and_knows_its_raw_lots(built: DbtLake) -> None:
+    tracked = built.query(
+        "select lot_id, stage_code, parent_count, raw_lot_count, child_count, on_hand_kg"
+        " from marts.fct_lot_tracking order by lot_id"
+    )
+    assert [tuple(row.values()) for row in tracked] == [
+        ("BLEND", "finished", 1, 1, 0, 2400.0),
+        ("BOUGHT", "raw", 0, 0, 1, 0.0),
+        ("EARLY", "raw", 0, 0, 0, 0.0),
+        ("FINE", "finished", 1, 1, 0, None),
+        ("MADE", "in_process", 1, 1, 3, 1000.0),
+        ("RESIDUE", "waste", 1, 1, 0, None),
+        ("STRANGE", "raw", 0, 0, 0, 50.0),
+    ]
+
+
+def test_only_what_has_left_the_plant_counts_as_shipped(built: DbtLake) -> None:
+    shipped = built.query(
+        "select lot_id, shipped_kg, last_shipped_at_utc from marts.fct_lot_tracking"
+        " where shipment_line_count > 0"
+    )
+    assert shipped == [{"lot_id": "MADE", "shipped_kg": 4000.0, "last_shipped_at_utc": at(5)}]
