@@ -102,6 +102,8 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
             order(4, release_code="B"),
             order(5),
             order(6, deletion_mark_code="L"),
+            order(7),
+            order(8),
         ],
         "purchase_order_lines": [
             line(1),
@@ -111,6 +113,8 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
             line(4),
             line(5),
             line(6),
+            line(7),
+            line(8),
         ],
         "purchase_receipts": [
             receipt("50-1", 1, "30", 16),
@@ -119,6 +123,11 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
             receipt("51-2", 2, "300", 17, undoes="50-2"),
             receipt("52-2", 2, "29.5", 17),
             receipt("50-3", 3, "30", 15),
+            # Two orders in one document, of which one is taken back.
+            receipt("50-7", 7, "30", 16),
+            {**receipt("50-7", 8, "10", 16), "line_number": 2},
+            receipt("51-7", 7, "30", 16, undoes="50-7"),
+            receipt("52-8", 8, "10", 18),
         ],
         "purchase_invoices": [
             invoice("60-1", 1, "75000", paid_date=date(2026, 11, 20)),
@@ -126,6 +135,9 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
             invoice("60-2", 2, "76700", quantity=Decimal("29.5"), block_code="R", reversed_by_id="61-2"),
             invoice("61-2", 2, "73750", quantity=Decimal("29.5")),
             invoice("60-3", 3, "78000", block_code="R"),
+            invoice("60-7", 7, "75000"),
+            # A third of the order is still to come, though all that was invoiced is paid.
+            invoice("60-8", 8, "50000", quantity=Decimal(20), paid_date=date(2026, 11, 20)),
             invoice("60-9", 9, "410"),
         ],
     }
@@ -149,6 +161,8 @@ def test_each_line_is_followed_from_order_to_payment(built: DbtLake) -> None:
         ("4500000004", 10, 0.0, None, False, 0.0, 0.0, False, "in_approval"),
         ("4500000005", 10, 0.0, None, False, 0.0, 0.0, False, "released"),
         ("4500000006", 10, 0.0, None, False, 0.0, 0.0, False, "cancelled"),
+        ("4500000007", 10, 0.0, None, False, 75000.0, 0.0, False, "released"),
+        ("4500000008", 10, 20000.0, date(2026, 11, 16), True, 50000.0, 0.0, False, "invoiced"),
     ]
 
 
@@ -165,3 +179,10 @@ def test_an_invoice_that_names_no_known_order_stands_and_is_marked(built: DbtLak
         "select purchase_invoice_id, net_value from marts.fct_purchase_invoices where not is_order_known"
     )
     assert found == [{"purchase_invoice_id": "60-9", "net_value": 410.0}]
+
+
+def test_an_invoice_before_any_goods_is_marked(built: DbtLake) -> None:
+    found = built.query(
+        "select purchase_order_id from marts.fct_purchase_order_lines where is_invoiced_without_receipt"
+    )
+    assert found == [{"purchase_order_id": "4500000007"}]

@@ -27,11 +27,18 @@ receipts as (
             undone.reversed_receipt_id is not null as is_reversed
         from {{ ref('stg_erp_main__purchase_receipts') }} as posted
         left join (
-            select distinct reversed_receipt_id
+            select distinct
+                reversed_receipt_id,
+                purchase_order_id,
+                purchase_order_line_number
             from {{ ref('stg_erp_main__purchase_receipts') }}
             where reversed_receipt_id is not null
         ) as undone
-            on posted.receipt_id = undone.reversed_receipt_id
+            -- the ERP says which document is taken back, not which of its items
+            on
+                posted.receipt_id = undone.reversed_receipt_id
+                and posted.purchase_order_id = undone.purchase_order_id
+                and posted.purchase_order_line_number = undone.purchase_order_line_number
     ) as judged
     group by purchase_order_id, purchase_order_line_number
 
@@ -113,12 +120,18 @@ select
     paid_date,
 
     -- state
-    coalesce(first_received_date > requested_date, false) as is_received_late,
+    coalesce(last_received_date > requested_date, false) as is_received_late,
+    received_kg <= 0 and invoice_count > 0 as is_invoiced_without_receipt,
     is_cancelled,
     case
         when is_cancelled then 'cancelled'
-        when paid_date is not null then 'paid'
-        when invoice_count > 0 then 'invoiced'
+        when
+            paid_date is not null
+            and received_kg > 0
+            and invoiced_kg >= received_kg
+            and (is_delivery_completed or received_kg >= quantity_kg)
+            then 'paid'
+        when received_kg > 0 and invoice_count > 0 then 'invoiced'
         when received_kg > 0 then 'received'
         when release_code = 'G' then 'released'
         else 'in_approval'
