@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -76,3 +76,18 @@ class ExtractReport:
     last_event_at_utc: datetime | None = None
     warnings: tuple[str, ...] = ()
     rows_quarantined: int = 0
+
+    def with_more(self, more: ExtractReport | None) -> ExtractReport:
+        """This report and that of what the same run did next, as one."""
+        if more is None:
+            return self
+        return replace(
+            more,
+            outcome=Outcome.LANDED if Outcome.LANDED in {self.outcome, more.outcome} else more.outcome,
+            rows_read=self.rows_read + more.rows_read,
+            rows_upserted=self.rows_upserted + more.rows_upserted,
+            rows_deleted=self.rows_deleted + more.rows_deleted,
+            rows_quarantined=self.rows_quarantined + more.rows_quarantined,
+            delta_version=more.delta_version if more.delta_version is not None else self.delta_version,
+            warnings=tuple(dict.fromkeys((*self.warnings, *more.warnings))),
+        )

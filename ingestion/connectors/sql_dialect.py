@@ -8,6 +8,7 @@ a dialect knows which types of its catalogue mean the same.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,7 +56,7 @@ class SourceType:
         )
 
 
-class Dialect:
+class Dialect(ABC):
     """One kind of database.
 
     Attributes:
@@ -116,9 +117,9 @@ class Dialect:
         """An instant of UTC for a column that knows its zone."""
         return f"timestamptz '{utc.isoformat(sep=' ')}'"
 
+    @abstractmethod
     def catalogue(self, source_name: str) -> str:
         """A statement that answers name and type of each column of a table, in their order."""
-        raise NotImplementedError
 
     def is_same_type(self, column: Column, found: str) -> bool:
         """Whether a catalogue's type holds what the contract says; a contract without a type takes any."""
@@ -131,9 +132,9 @@ class Dialect:
             return True
         return (declared.precision, declared.scale) == (actual.precision, actual.scale)
 
+    @abstractmethod
     def is_lost_connection(self, error: BaseException, state: str) -> bool:
         """Whether the server could not be reached, so that trying again later helps."""
-        raise NotImplementedError
 
     def breach_of(self, error: BaseException, columns: Sequence[Column]) -> str | None:
         """What an error while reading says about the columns' values; None where it says something else."""

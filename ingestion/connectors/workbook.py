@@ -89,7 +89,7 @@ def extract_workbooks(system: SystemSpec, table: str, context: ExtractContext) -
             continue
         taken = _take_in(file, system, tables, intake, context)
         archive(file, path, intake)
-        reports = {name: _added(report, taken.get(name)) for name, report in reports.items()}
+        reports = {name: report.with_more(taken.get(name)) for name, report in reports.items()}
     note_unreadable(system.system_id, unreadable, context)
     return reports[table]
 
@@ -155,20 +155,6 @@ def _land_accepted(
         outcome=Outcome.LANDED if rows.num_rows else Outcome.UNCHANGED,
         rows_read=rows.num_rows,
         source_file=file.archive_name,
-    )
-
-
-def _added(report: ExtractReport, more: ExtractReport | None) -> ExtractReport:
-    """The report of one more file added to those before."""
-    if more is None:
-        return report
-    return replace(
-        more,
-        outcome=Outcome.LANDED if Outcome.LANDED in {report.outcome, more.outcome} else more.outcome,
-        rows_read=report.rows_read + more.rows_read,
-        rows_upserted=report.rows_upserted + more.rows_upserted,
-        rows_quarantined=report.rows_quarantined + more.rows_quarantined,
-        delta_version=more.delta_version if more.delta_version is not None else report.delta_version,
     )
 
 

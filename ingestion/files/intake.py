@@ -105,27 +105,11 @@ def extract_files(system: SystemSpec, table: str, context: ExtractContext) -> Ex
             shrunken = error
             continue
         drop.folder.finish(file, path, is_refused=is_refused)
-        reports = {name: added(report, taken.get(name)) for name, report in reports.items()}
+        reports = {name: report.with_more(taken.get(name)) for name, report in reports.items()}
     note_unreadable(system.system_id, strange, context)
     if shrunken is not None:
         raise shrunken
     return reports[table]
-
-
-def added(report: ExtractReport, more: ExtractReport | None) -> ExtractReport:
-    """The report of one more file added to those before."""
-    if more is None:
-        return report
-    return replace(
-        more,
-        outcome=Outcome.LANDED if Outcome.LANDED in {report.outcome, more.outcome} else more.outcome,
-        rows_read=report.rows_read + more.rows_read,
-        rows_upserted=report.rows_upserted + more.rows_upserted,
-        rows_deleted=report.rows_deleted + more.rows_deleted,
-        rows_quarantined=report.rows_quarantined + more.rows_quarantined,
-        delta_version=more.delta_version if more.delta_version is not None else report.delta_version,
-        warnings=tuple(dict.fromkeys((*report.warnings, *more.warnings))),
-    )
 
 
 def _drop_of(system: SystemSpec, context: ExtractContext) -> _Drop:

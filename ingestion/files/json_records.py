@@ -83,9 +83,12 @@ def _loaded(text: str) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
+    twice = [value.pop(_TWICE) for value in found.values() if isinstance(value, dict) and _TWICE in value]
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        found[_TWICE] = next(name for name in names if names.count(name) > 1)
+        twice.append(next(name for name in names if names.count(name) > 1))
+    if twice:
+        found[_TWICE] = twice[0]  # also what an object inside has twice is said of the whole
     return found
 
 

@@ -6,7 +6,6 @@ Processes are forked from one that has loaded everything and started nothing, so
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ingestion.sql_extract import extract_sql
 from lake.layout import LakePaths
 from lake.state import open_state
 from tests.fakes.changing_table import contract_of
+from tests.fakes.still_clock import StillClock
 
 MODES = (
     ExtractMode.FULL,
@@ -26,20 +26,6 @@ MODES = (
 )
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload([__name__, "lake.migrations.run"])
-
-
-@dataclass(frozen=True)
-class StillClock:
-    """A plant clock that stands still."""
-
-    instant: datetime
-    speed: float = 1.0
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def real_seconds(self, plant_seconds: float) -> float:
-        return plant_seconds
 
 
 def extract(folder: Path, url: str, now: datetime) -> None:

@@ -19,6 +19,7 @@ from lake.findings import open_findings
 from lake.layout import LakePaths
 from lake.migrations import run as migrations
 from lake.state import open_state
+from tests.fakes.still_clock import StillClock
 
 SYSTEM = "weighbridge"
 NOW = datetime(2026, 11, 17, 4, 0, tzinfo=UTC)
@@ -105,21 +106,6 @@ def contract_text(
     )
 
 
-@dataclass(frozen=True)
-class StillClock:
-    """Stands at one moment."""
-
-    speed: float = 1.0
-
-    def now(self) -> datetime:
-        """The moment."""
-        return NOW
-
-    def real_seconds(self, plant_seconds: float) -> float:
-        """The same number."""
-        return plant_seconds
-
-
 @dataclass
 class FileSite:
     """A site with the weighbridge, and what is asked of it again and again."""
@@ -201,7 +187,7 @@ def make_file_site(
 
 def reopened(folder: Path) -> FileSite:
     """The site as another process sees it."""
-    lake, clock = LakePaths(folder / "var"), StillClock()
+    lake, clock = LakePaths(folder / "var"), StillClock(NOW)
     context = ExtractContext(lake, open_state(lake.state_url, clock.now), str, clock, folder, run_id="test")
     (spec,) = (found for found in load_registry(folder) if found.system_id == SYSTEM)
     return FileSite(context, spec)

@@ -32,7 +32,8 @@ from lake.migrations import run as migrations
 from lake.state import open_state
 from orchestration.cli import app
 from orchestration.new_site import NewSite, make_site
-from tests.fakes.file_site import NOW, StillClock
+from tests.fakes.file_site import NOW
+from tests.fakes.still_clock import StillClock
 
 ROOT = Path(__file__).parents[2]
 COUNT = 1_000
@@ -107,7 +108,7 @@ def desk(tmp_path: Path) -> Desk:
         )
     lake = LakePaths(tmp_path / "var")
     migrations.migrate(lake.state_url)
-    clock = StillClock()
+    clock = StillClock(NOW)
     state = open_state(lake.state_url, clock.now)
     return Desk(ExtractContext(lake, state, str, clock, tmp_path / "site", run_id="test"))
 

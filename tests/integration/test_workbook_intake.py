@@ -27,6 +27,7 @@ from lake.findings import open_findings
 from lake.layout import LakePaths
 from lake.migrations import run as migrations
 from lake.state import open_state
+from tests.fakes.still_clock import StillClock
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 17, 4, 0, tzinfo=UTC)
@@ -40,17 +41,6 @@ GOOD = {
     "method_no": "HJ 828-2017",
     "analyst_name": "陈静",
 }
-
-
-@dataclass(frozen=True)
-class StillClock:
-    speed: float = 1.0
-
-    def now(self) -> datetime:
-        return NOW
-
-    def real_seconds(self, plant_seconds: float) -> float:
-        return plant_seconds
 
 
 @dataclass
@@ -108,7 +98,7 @@ def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
         shutil.copytree(ROOT / "reference_plant" / "site" / folder, tmp_path / folder)
     lake = LakePaths(tmp_path / "var")
     migrations.migrate(lake.state_url)
-    clock = StillClock()
+    clock = StillClock(NOW)
     context = ExtractContext(lake, open_state(lake.state_url, clock.now), str, clock, tmp_path, run_id="test")
     (system,) = (spec for spec in load_registry(tmp_path) if spec.system_id == "lab_manual")
     return Laboratory(context, system)

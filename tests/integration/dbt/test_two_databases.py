@@ -28,7 +28,7 @@ from reference_plant.business.mariadb import MariaDB
 from reference_plant.business.story import events
 from reference_plant.business.tables import TABLES
 from tests.fakes.dbt_lake import DbtLake
-from tests.fakes.extract_process import StillClock
+from tests.fakes.still_clock import StillClock
 
 pytestmark = pytest.mark.full
 SITE = Path(__file__).parents[3] / "reference_plant" / "site"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,17 +20,7 @@ from ingestion.snapshots import land_snapshot
 from lake import tables
 from lake.layout import LakePaths
 from lake.state import open_state
-
-
-@dataclass(frozen=True)
-class StillClock:
-    speed: float = 1.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 17, tzinfo=UTC)
-
-    def real_seconds(self, plant_seconds: float) -> float:
-        return plant_seconds
+from tests.fakes.still_clock import StillClock
 
 
 def column(name: str, key: int | None = None) -> Column:
@@ -70,7 +60,7 @@ SOURCES = st.dictionaries(KEYS, st.none() | st.sampled_from(["red", "", "蓝"]),
 
 
 def context_in(folder: Path) -> ExtractContext:
-    lake, clock = LakePaths(folder / "var"), StillClock()
+    lake, clock = LakePaths(folder / "var"), StillClock(datetime(2026, 11, 17, tzinfo=UTC))
     state = open_state(lake.state_url, clock.now)
     return ExtractContext(lake, state, str, clock, folder, run_id="test", accept_shrink=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,19 +18,9 @@ from ingestion.registry import PRODUCT_SYSTEMS
 from lake.layout import LakePaths
 from lake.migrations import run as migrations
 from lake.state import open_state
+from tests.fakes.still_clock import StillClock
 
 SITE = Path(__file__).parents[3] / "reference_plant" / "site"
-
-
-@dataclass(frozen=True)
-class StillClock:
-    speed: float = 1.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 17, tzinfo=UTC)
-
-    def real_seconds(self, plant_seconds: float) -> float:
-        return plant_seconds
 
 
 @pytest.fixture
@@ -39,7 +28,7 @@ def context(tmp_path: Path) -> ExtractContext:
     shutil.copytree(SITE / "mappings", tmp_path / "mappings")
     lake = LakePaths(tmp_path / "var")
     migrations.migrate(lake.state_url)
-    clock = StillClock()
+    clock = StillClock(datetime(2026, 11, 17, tzinfo=UTC))
     return ExtractContext(lake, open_state(lake.state_url, clock.now), str, clock, tmp_path, run_id="test")
 
 
