@@ -6,7 +6,7 @@ from contracts.arrow import raw_schema
 from ingestion.connectors.register import extract_register
 from ingestion.connectors.workbook import extract_workbooks
 from ingestion.context import ExtractContext, ExtractReport, Outcome
-from ingestion.errors import PermanentError
+from ingestion.errors import IngestionError, PermanentError
 from ingestion.files.intake import extract_files
 from ingestion.registry import SystemKind, SystemSpec
 from ingestion.sql_extract import extract_sql
@@ -45,9 +45,25 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
         if system.kind is SystemKind.WORKBOOK:
             return extract_workbooks(system, table, context)
         if system.kind is SystemKind.FILES:
-            return extract_files(system, table, context)
+            return _fetched_and_taken_in(system, table, context)
         if system.kind is SystemKind.REGISTER:
             return extract_register(contract, context)
         assert system.secret is not None, "the registry refuses a SQL system without a secret"
         url = context.secrets(system.secret)
         return extract_sql(contract, url, context, connections=system.connections)
+
+
+def _fetched_and_taken_in(system: SystemSpec, table: str, context: ExtractContext) -> ExtractReport:
+    """Files of the drop folder, those of the remote folder among them; what is here lands in any case."""
+    trouble: IngestionError | None = None
+    if system.sftp is not None:
+        from ingestion.files.sftp import fetch_files  # with a driver that not every plant has
+
+        try:
+            fetch_files(system, context)
+        except IngestionError as error:
+            trouble = error
+    report = extract_files(system, table, context)
+    if trouble is not None:
+        raise trouble
+    return report

@@ -8,12 +8,12 @@ reach it. Nothing here connects to anything.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from contracts.documents import Document, read_document
 from contracts.errors import ContractError
@@ -21,6 +21,7 @@ from contracts.loading import load_contracts
 from contracts.model import Contract
 from contracts.placeholders import placeholder_faults
 from ingestion.errors import PermanentError, RegistryError
+from ingestion.site_files import SftpSite, SiteFile, StrictFile
 
 PRODUCT_SYSTEMS = Path(__file__).parent / "systems"
 _SYSTEM_FILE = "system.yml"
@@ -49,13 +50,7 @@ class SystemKind(StrEnum):
         return self in (SystemKind.WORKBOOK, SystemKind.FILES)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    schema_version: Literal[1]
-    system_id: str
-
-
-class _SystemFile(_Strict):
+class _SystemFile(StrictFile):
     kind: SystemKind
     label_zh: str
     label_en: str
@@ -63,19 +58,7 @@ class _SystemFile(_Strict):
     area: str
 
 
-class _SiteFile(_Strict):
-    """How this site reaches a system; a secret is named, never written.
-
-    Attributes:
-        secret: the name of the secret with the URL, whose scheme says which database it is.
-        connections: how many the source allows us for reading one table (PostgreSQL).
-    """
-
-    secret: str | None = None
-    connections: int = Field(default=1, ge=1, le=16)
-
-
-_File = TypeVar("_File", bound=_Strict)
+_File = TypeVar("_File", bound=StrictFile)
 
 
 @dataclass(frozen=True)
@@ -92,6 +75,7 @@ class SystemSpec:
     folder: Path
     secret: str | None = None
     connections: int = 1
+    sftp: SftpSite | None = None
 
     def contract(self, table: str) -> Contract:
         """The contract of one table.
@@ -151,7 +135,7 @@ def load_registry(site_dir: Path, *, product_systems: Path = PRODUCT_SYSTEMS) ->
     faults: list[str] = []
     specs = []
     for path in sorted((site_dir / "systems").glob("*.yml")):
-        site = _read_file(path, _SiteFile, faults)
+        site = _read_file(path, SiteFile, faults)
         if site is None:
             continue
         spec = known.get(site.system_id)
@@ -159,10 +143,8 @@ def load_registry(site_dir: Path, *, product_systems: Path = PRODUCT_SYSTEMS) ->
             faults.append(f"{path}: no folder describes system {site.system_id!r}; known: {sorted(known)}")
         elif site.system_id != path.stem:
             faults.append(f"{path}: the file is about {site.system_id!r}; name it {site.system_id}.yml")
-        elif (spec.kind is SystemKind.SQL) != (site.secret is not None):
-            faults.append(
-                f"{path}: a system of kind {spec.kind} {_secret_rule(spec.kind)}, found {site.secret!r}"
-            )
+        elif told := _unfit(spec.kind, site):
+            faults.append(f"{path}: a system of kind {spec.kind} {told}")
         else:
             specs.append(_at_site(spec, site))
     if faults:
@@ -170,12 +152,19 @@ def load_registry(site_dir: Path, *, product_systems: Path = PRODUCT_SYSTEMS) ->
     return tuple(specs)
 
 
-def _secret_rule(kind: SystemKind) -> str:
-    return "needs the name of the secret with its URL" if kind is SystemKind.SQL else "takes no secret"
+def _unfit(kind: SystemKind, site: SiteFile) -> str | None:
+    """What the site's file says of a system and its kind cannot have, or lacks."""
+    if kind is SystemKind.SQL and site.secret is None:
+        return "needs the name of the secret with its URL, found none"
+    if kind is not SystemKind.SQL and site.secret is not None:
+        return f"takes no secret, found {site.secret!r}"
+    if site.sftp is not None and kind is not SystemKind.FILES:
+        return "is not fed by files; take `sftp` out"
+    return None
 
 
-def _at_site(spec: SystemSpec, site: _SiteFile) -> SystemSpec:
-    return SystemSpec(**{**vars(spec), "secret": site.secret, "connections": site.connections})
+def _at_site(spec: SystemSpec, site: SiteFile) -> SystemSpec:
+    return replace(spec, secret=site.secret, connections=site.connections, sftp=site.sftp)
 
 
 def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:
