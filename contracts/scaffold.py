@@ -21,6 +21,7 @@ _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _ENDINGS = {"timestamp": "_at_utc", "date": "_date"}
 _MODES = {
     "sql": ExtractMode.SNAPSHOT_DIFF,
+    "rest": ExtractMode.SNAPSHOT_DIFF,
     "workbook": ExtractMode.MANUAL,
     "files": ExtractMode.MANUAL,
 }
@@ -82,6 +83,17 @@ def render_layouts(table: str) -> str:
         "# pattern, form (delimited, workbook, xml, json, fixed_width), encoding, delimiter, has_headings,\n"
         "# headings, sheet, record, fields, width_in (characters, bytes), settle_s, needs_marker\n"
         f'schema_version: 1\ntables:\n  {table}: {{pattern: "{table}*"}}\n'
+    )
+
+
+def render_rest(table: str) -> str:
+    """The text of `rest.yml`."""
+    return (
+        "# How the tables are asked for; the path is the contract's physicalName.\n"
+        "# 各表的请求方式；路径写在合同的 physicalName。\n"
+        "# profile (json, odata), record, paging (none, link, page, offset, token), next_field,\n"
+        "# page_parameter, size_parameter, page_size, first_page, since_parameter, parameters\n"
+        f"schema_version: 1\ntables:\n  {table}: {{profile: json}}\n"
     )
 
 

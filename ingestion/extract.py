@@ -9,6 +9,7 @@ from ingestion.context import ExtractContext, ExtractReport, Outcome
 from ingestion.errors import IngestionError, PermanentError
 from ingestion.files.intake import extract_files
 from ingestion.registry import SystemKind, SystemSpec
+from ingestion.rest.extract import extract_rest
 from ingestion.sql_extract import extract_sql
 from lake.evolution import bring_up_to
 from lake.leases import hold_lease
@@ -35,8 +36,8 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
     if system.kind.is_stream:
         msg = f"{contract.name} comes through the gateway; run `chemlink land`, nothing pulls it"
         raise PermanentError(msg)
-    # The tables of such a system are fed by the same files, so they share one lease.
-    shared = system.kind.has_drop_folder
+    # The tables of such a system share one table of rows set aside, so they share one lease.
+    shared = system.kind.sets_rows_aside
     name = f"extract.{system.system_id if shared else contract.contract_id}"
     with hold_lease(context.lake.leases, name):
         # Before anything is compared with stored rows: a wider type must not make every row look changed.
@@ -48,6 +49,8 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
             return _fetched_and_taken_in(system, table, context)
         if system.kind is SystemKind.REGISTER:
             return extract_register(contract, context)
+        if system.kind is SystemKind.REST:
+            return extract_rest(system, table, context)
         assert system.secret is not None, "the registry refuses a SQL system without a secret"
         url = context.secrets(system.secret)
         return extract_sql(contract, url, context, connections=system.connections)

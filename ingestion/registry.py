@@ -21,7 +21,7 @@ from contracts.loading import load_contracts
 from contracts.model import Contract
 from contracts.placeholders import placeholder_faults
 from ingestion.errors import PermanentError, RegistryError
-from ingestion.site_files import SftpSite, SiteFile, StrictFile
+from ingestion.site_files import RestSite, SftpSite, SiteFile, StrictFile
 
 PRODUCT_SYSTEMS = Path(__file__).parent / "systems"
 _SYSTEM_FILE = "system.yml"
@@ -38,6 +38,7 @@ class SystemKind(StrEnum):
     WORKBOOK = "workbook"
     REGISTER = "register"
     FILES = "files"
+    REST = "rest"
 
     @property
     def is_stream(self) -> bool:
@@ -48,6 +49,11 @@ class SystemKind(StrEnum):
     def has_drop_folder(self) -> bool:
         """Whether its tables are fed by files in one folder, with a table of the rows set aside."""
         return self in (SystemKind.WORKBOOK, SystemKind.FILES)
+
+    @property
+    def sets_rows_aside(self) -> bool:
+        """Whether single rows that do not fit go into a table of their own."""
+        return self.has_drop_folder or self is SystemKind.REST
 
 
 class _SystemFile(StrictFile):
@@ -76,6 +82,7 @@ class SystemSpec:
     secret: str | None = None
     connections: int = 1
     sftp: SftpSite | None = None
+    rest: RestSite | None = None
 
     def contract(self, table: str) -> Contract:
         """The contract of one table.
@@ -160,11 +167,13 @@ def _unfit(kind: SystemKind, site: SiteFile) -> str | None:
         return f"takes no secret, found {site.secret!r}"
     if site.sftp is not None and kind is not SystemKind.FILES:
         return "is not fed by files; take `sftp` out"
+    if (kind is SystemKind.REST) != (site.rest is not None):
+        return "needs `rest` with its base_url" if site.rest is None else "is no interface; take `rest` out"
     return None
 
 
 def _at_site(spec: SystemSpec, site: SiteFile) -> SystemSpec:
-    return replace(spec, secret=site.secret, connections=site.connections, sftp=site.sftp)
+    return replace(spec, secret=site.secret, connections=site.connections, sftp=site.sftp, rest=site.rest)
 
 
 def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:
@@ -187,7 +196,7 @@ def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:
     ]
     if not contracts:
         faults.append(f"{path.parent}: a system without a contract; add <table>.odcs.yaml")
-    elif found.kind.has_drop_folder and QUARANTINE not in [contract.table for contract in contracts]:
+    elif found.kind.sets_rows_aside and QUARANTINE not in [contract.table for contract in contracts]:
         faults.append(
             f"{path.parent}: a system of kind {found.kind} sets wrong rows aside and has no table for them; "
             f"add {QUARANTINE}.odcs.yaml (chemlink contract new {found.system_id} writes it)"

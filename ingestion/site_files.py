@@ -56,6 +56,54 @@ class SftpSite(BaseModel):
         return self
 
 
+class BasicLogin(BaseModel):
+    """User and password, as HTTP basic authentication has them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    user: str = Field(min_length=1)
+    password_secret: str
+
+
+class ApiKey(BaseModel):
+    """A key in a header of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    header: str = Field(default="X-API-Key", pattern=r"^[A-Za-z0-9-]+$")
+    secret: str
+
+
+class RestSite(BaseModel):
+    """Where an HTTP interface answers and what it allows us.
+
+    Attributes:
+        base_url: what the paths of the contracts are added to.
+        bearer_secret: name of the secret with a token; or `basic`, or `api_key`, or none of them.
+        basic: user and password.
+        api_key: a key in a header.
+        ca_file: certificates of a private authority, within the site directory.
+        requests_per_s: how often it may be asked.
+        attempts: how often one page is asked for before the run gives up.
+        timeout_s: how long an answer may take.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    base_url: str = Field(pattern=r"^https?://[^/@\s]+")
+    bearer_secret: str | None = None
+    basic: BasicLogin | None = None
+    api_key: ApiKey | None = None
+    ca_file: str | None = None
+    requests_per_s: float = Field(default=5.0, gt=0, le=1000)
+    attempts: int = Field(default=5, ge=1, le=20)
+    timeout_s: float = Field(default=30.0, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if sum(one is not None for one in (self.bearer_secret, self.basic, self.api_key)) > 1:
+            msg = "say only one of bearer_secret, basic and api_key"
+            raise ValueError(msg)
+        return self
+
+
 class SiteFile(StrictFile):
     """How this site reaches a system.
 
@@ -63,8 +111,10 @@ class SiteFile(StrictFile):
         secret: the name of the secret with the URL, whose scheme says which database it is.
         connections: how many the source allows us for reading one table (PostgreSQL).
         sftp: where the files of a drop folder are fetched from; people or programs drop them by default.
+        rest: where an HTTP interface answers.
     """
 
     secret: str | None = None
     connections: int = Field(default=1, ge=1, le=16)
     sftp: SftpSite | None = None
+    rest: RestSite | None = None

@@ -22,6 +22,7 @@ SYSTEM_KINDS: Mapping[SystemKind, frozenset[str]] = {
     SystemKind.WORKBOOK: frozenset({"excel", "deltalake"}),
     SystemKind.REGISTER: frozenset({"csv", "deltalake"}),
     SystemKind.FILES: frozenset({"file", "deltalake"}),
+    SystemKind.REST: frozenset({"rest", "deltalake"}),
 }
 
 

@@ -18,10 +18,12 @@ from contracts.scaffold import (
     render_contract,
     render_layouts,
     render_quirks,
+    render_rest,
     render_system,
 )
 from ingestion.files.layout import LAYOUT_FILE
 from ingestion.registry import PRODUCT_SYSTEMS, QUARANTINE, SystemKind
+from ingestion.rest.layout import LAYOUT_FILE as REST_LAYOUT_FILE
 from orchestration.settings import Settings, load_settings
 from orchestration.site import SettingsError
 
@@ -78,7 +80,9 @@ def make_contract(new: NewTable, site_dir: Path | None) -> list[Path]:
         )
         if new.kind is SystemKind.FILES:
             texts[folder / LAYOUT_FILE] = render_layouts(new.table)
-    if new.kind.has_drop_folder:
+        if new.kind is SystemKind.REST:
+            texts[folder / REST_LAYOUT_FILE] = render_rest(new.table)
+    if new.kind.sets_rows_aside:
         texts[folder / f"{QUARANTINE}{CONTRACT_SUFFIX}"] = _quarantine_contract(new.system_id)
     if site_dir is not None:
         texts[root / f"{new.system_id}.yml"] = _site_file(new)
@@ -134,8 +138,13 @@ def _columns(new: NewTable, source_name: str, site_dir: Path | None) -> Sequence
 
 
 def _site_file(new: NewTable) -> str:
-    secret = f"secret: {new.secret or f'{new.system_id}_url'}\n" if new.kind is SystemKind.SQL else ""
-    return f"schema_version: 1\nsystem_id: {new.system_id}\n{secret}"
+    name, reached = new.secret or f"{new.system_id}_url", ""
+    if new.kind is SystemKind.SQL:
+        reached = f"secret: {name}\n"
+    elif new.kind is SystemKind.REST:
+        login = f"  bearer_secret: {new.secret}\n" if new.secret else ""
+        reached = f"rest:\n  base_url: https://{new.system_id}.invalid  # {ENGLISH} 填写接口地址\n{login}"
+    return f"schema_version: 1\nsystem_id: {new.system_id}\n{reached}"
 
 
 def _write(path: Path, text: str) -> bool:

@@ -36,16 +36,34 @@ def read_json(text: str, encoding: str, contract: Contract, layout: TableLayout)
             reason_en=f"the JSON document has over {MAX_DOCUMENT_LETTERS} letters; send NDJSON",
         )
     try:
-        document = _loaded(text)
+        document = load_document(text)
     except (ValueError, RecursionError) as error:
         raise RefusedFileError(
             reason_zh=f"不是可读的 JSON：{_told(error)}；请检查文件是否完整",
             reason_en=f"it is no readable JSON: {_told(error)}; check that the file is complete",
         ) from error
-    listed = enumerate(_listed(document, layout.record), start=1)
-    return Reading(
-        records=(_record(place, value, contract) for place, value in listed), form=f"{encoding}, JSON"
-    )
+    return Reading(records=records_of(document, layout.record, contract), form=f"{encoding}, JSON")
+
+
+def records_of(document: Any, path: str | None, contract: Contract, *, first: int = 1) -> Iterator[Record]:
+    """The records of a document.
+
+    Args:
+        document: as `load_document` gives it.
+        path: of names with dots to the list; the document itself or its only list by default.
+        contract: says which cells.
+        first: number of the first record.
+
+    Raises:
+        RefusedFileError: there is no list of records where expected; raised at once.
+    """
+    listed = enumerate(_listed(document, path), start=first)
+    return (_record(place, value, contract) for place, value in listed)
+
+
+def at_path(document: Any, path: str) -> Any:
+    """What stands under a name, or under a path of names with dots; None where nothing does."""
+    return _cell(document, path) if isinstance(document, dict) else None
 
 
 def _is_a_document_a_line(text: str) -> bool:
@@ -67,7 +85,7 @@ def _by_line(text: str, contract: Contract) -> Iterator[Record]:
             if len(line) > MAX_LINE_LETTERS:
                 msg = f"more than {MAX_LINE_LETTERS} letters"
                 raise ValueError(msg)  # noqa: TRY301
-            value = _loaded(line)
+            value = load_document(line)
         except (ValueError, RecursionError) as error:
             fault = CellFault(
                 f"该行不是可读的 JSON：{_told(error)}", f"the line is no readable JSON: {_told(error)}"
@@ -77,7 +95,13 @@ def _by_line(text: str, contract: Contract) -> Iterator[Record]:
         yield _record(number, value, contract)
 
 
-def _loaded(text: str) -> Any:
+def load_document(text: str) -> Any:
+    """A JSON document with its numbers as text; a name that stands twice in an object is marked.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deep.
+    """
     return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object)
 
 
