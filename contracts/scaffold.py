@@ -22,6 +22,7 @@ _ENDINGS = {"timestamp": "_at_utc", "date": "_date"}
 _MODES = {
     "sql": ExtractMode.SNAPSHOT_DIFF,
     "rest": ExtractMode.SNAPSHOT_DIFF,
+    "webhook": ExtractMode.MANUAL,
     "workbook": ExtractMode.MANUAL,
     "files": ExtractMode.MANUAL,
 }

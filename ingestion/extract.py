@@ -11,6 +11,7 @@ from ingestion.files.intake import extract_files
 from ingestion.registry import SystemKind, SystemSpec
 from ingestion.rest.extract import extract_rest
 from ingestion.sql_extract import extract_sql
+from ingestion.webhooks.extract import extract_events
 from lake.evolution import bring_up_to
 from lake.leases import hold_lease
 
@@ -51,6 +52,8 @@ def extract_table(system: SystemSpec, table: str, context: ExtractContext) -> Ex
             return extract_register(contract, context)
         if system.kind is SystemKind.REST:
             return extract_rest(system, table, context)
+        if system.kind is SystemKind.WEBHOOK:
+            return extract_events(system, table, context)
         assert system.secret is not None, "the registry refuses a SQL system without a secret"
         url = context.secrets(system.secret)
         return extract_sql(contract, url, context, connections=system.connections)

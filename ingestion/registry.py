@@ -39,6 +39,7 @@ class SystemKind(StrEnum):
     REGISTER = "register"
     FILES = "files"
     REST = "rest"
+    WEBHOOK = "webhook"
 
     @property
     def is_stream(self) -> bool:
@@ -53,7 +54,7 @@ class SystemKind(StrEnum):
     @property
     def sets_rows_aside(self) -> bool:
         """Whether single rows that do not fit go into a table of their own."""
-        return self.has_drop_folder or self is SystemKind.REST
+        return self.has_drop_folder or self in (SystemKind.REST, SystemKind.WEBHOOK)
 
 
 class _SystemFile(StrictFile):
@@ -83,6 +84,7 @@ class SystemSpec:
     connections: int = 1
     sftp: SftpSite | None = None
     rest: RestSite | None = None
+    events_secret: str | None = None
 
     def contract(self, table: str) -> Contract:
         """The contract of one table.
@@ -167,13 +169,23 @@ def _unfit(kind: SystemKind, site: SiteFile) -> str | None:
         return f"takes no secret, found {site.secret!r}"
     if site.sftp is not None and kind is not SystemKind.FILES:
         return "is not fed by files; take `sftp` out"
+    if (kind is SystemKind.WEBHOOK) != (site.events_secret is not None):
+        asked = "needs `events_secret`, the name of the secret its events are signed with"
+        return asked if site.events_secret is None else "sends no events; take `events_secret` out"
     if (kind is SystemKind.REST) != (site.rest is not None):
         return "needs `rest` with its base_url" if site.rest is None else "is no interface; take `rest` out"
     return None
 
 
 def _at_site(spec: SystemSpec, site: SiteFile) -> SystemSpec:
-    return replace(spec, secret=site.secret, connections=site.connections, sftp=site.sftp, rest=site.rest)
+    return replace(
+        spec,
+        secret=site.secret,
+        connections=site.connections,
+        sftp=site.sftp,
+        rest=site.rest,
+        events_secret=site.events_secret,
+    )
 
 
 def _read_system(path: Path, faults: list[str]) -> SystemSpec | None:

@@ -112,9 +112,11 @@ class SiteFile(StrictFile):
         connections: how many the source allows us for reading one table (PostgreSQL).
         sftp: where the files of a drop folder are fetched from; people or programs drop them by default.
         rest: where an HTTP interface answers.
+        events_secret: name of the secret that a system signs its events with.
     """
 
     secret: str | None = None
     connections: int = Field(default=1, ge=1, le=16)
     sftp: SftpSite | None = None
     rest: RestSite | None = None
+    events_secret: str | None = None

@@ -23,6 +23,7 @@ SYSTEM_KINDS: Mapping[SystemKind, frozenset[str]] = {
     SystemKind.REGISTER: frozenset({"csv", "deltalake"}),
     SystemKind.FILES: frozenset({"file", "deltalake"}),
     SystemKind.REST: frozenset({"rest", "deltalake"}),
+    SystemKind.WEBHOOK: frozenset({"webhook", "deltalake"}),
 }
 
 

@@ -144,6 +144,8 @@ def _site_file(new: NewTable) -> str:
     elif new.kind is SystemKind.REST:
         login = f"  bearer_secret: {new.secret}\n" if new.secret else ""
         reached = f"rest:\n  base_url: https://{new.system_id}.invalid  # {ENGLISH} 填写接口地址\n{login}"
+    elif new.kind is SystemKind.WEBHOOK:
+        reached = f"events_secret: {new.secret or f'{new.system_id}_events'}\n"
     return f"schema_version: 1\nsystem_id: {new.system_id}\n{reached}"
 
 

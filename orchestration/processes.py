@@ -48,6 +48,11 @@ def process_specs(settings: Settings) -> list[ProcessSpec]:
     site = ("--site", str(settings.site_dir))
     if settings.site.gateway_udp is not None:
         specs.append(ProcessSpec("receive", _chemlink("receive", *site), "网闸接收", "gateway receiver"))
+    if settings.site.events is not None:
+        command = _chemlink("events", *site)
+        specs.append(
+            ProcessSpec("events", command, "事件接收", "event receiver", port=settings.site.events.port)
+        )
     port = settings.site.webserver_port
     # Collecting starts at once. The rest, which only catches up, leaves a small machine to the UI until that
     # answers: all at once they would take three times as long, each waiting for the others.

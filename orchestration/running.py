@@ -7,7 +7,7 @@ import threading
 
 from orchestration.location import load_location
 from orchestration.proving import log_key_path
-from orchestration.services import export_site, landing_spec, receiving_spec, state_store
+from orchestration.services import events_spec, export_site, landing_spec, receiving_spec, state_store
 from orchestration.settings import Settings
 
 DRAIN_S = 60.0
@@ -36,6 +36,14 @@ def receive(settings: Settings) -> str:
     with state_store(settings) as state:
         run_receiving(receiving_spec(settings, state), stop_signal())
     return "receiver ended 接收已停止"
+
+
+def events(settings: Settings) -> str:
+    """Receive events of other systems until told to stop; returns what to tell."""
+    from ingestion.webhooks.receiver import run_receiver
+
+    run_receiver(events_spec(settings))
+    return "event receiver ended 事件接收已停止"
 
 
 def dispatch(settings: Settings, *, once: bool) -> str:

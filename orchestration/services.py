@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ingestion.context import ExtractContext
     from ingestion.gateway.receiving import ReceivingSpec
     from ingestion.landing_spec import LandingSpec
+    from ingestion.webhooks.receiver import ReceiverSpec
 
 RECEIVER_KEY_NAME = "gateway_receiver.pem"
 
@@ -89,6 +90,39 @@ def receiving_spec(settings: Settings, state: StateStore) -> ReceivingSpec:
         verify_key=load_verify_key(pki / "gateway_verify.pem"),
         box_key=load_box_key(box_key) if box_key.is_file() else None,
         state=state,
+    )
+
+
+def events_spec(settings: Settings) -> ReceiverSpec:
+    """What the receiver of events must be told.
+
+    Raises:
+        SettingsError: the site receives no events, or a secret is missing.
+    """
+    from ingestion.registry import QUARANTINE, load_registry
+    from ingestion.webhooks.extract import SPOOLS
+    from ingestion.webhooks.receiver import ReceiverSpec, Sender
+    from ingestion.webhooks.signature import signing_key
+
+    where = settings.site.events
+    if where is None:
+        msg = f"{settings.site_dir / 'site.yml'} names no events; write `events: {{port: 8090}}`"
+        raise SettingsError(msg)
+    senders = {
+        system.system_id: Sender(
+            signing_key(settings.secrets(system.events_secret)),
+            frozenset(contract.table for contract in system.tables if contract.table != QUARANTINE),
+        )
+        for system in load_registry(settings.site_dir)
+        if system.events_secret is not None
+    }
+    return ReceiverSpec(
+        host=where.host,
+        port=where.port,
+        folder=settings.lake.root / SPOOLS,
+        senders=senders,
+        certificate=settings.site_dir / where.certificate if where.certificate else None,
+        certificate_key=settings.site_dir / where.certificate_key if where.certificate_key else None,
     )
 
 

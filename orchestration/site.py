@@ -36,6 +36,24 @@ class GatewayUdpSpec(BaseModel):
     quota_gib: float = Field(default=20.0, gt=0)
 
 
+class EventsSpec(BaseModel):
+    """Where events of other systems are received.
+
+    Attributes:
+        host: the address to listen on; this machine only by default, behind a proxy.
+        port: the port.
+        certificate: file of a TLS certificate, within the site.
+        certificate_key: file of its key.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(ge=1, le=65535)
+    certificate: str | None = None
+    certificate_key: str | None = None
+
+
 class SiteSpec(BaseModel):
     """One plant, as its `site.yml` describes it."""
 
@@ -54,6 +72,7 @@ class SiteSpec(BaseModel):
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     state_url: str | None = None
     gateway_udp: GatewayUdpSpec | None = None
+    events: EventsSpec | None = None
 
     @field_validator("zone")
     @classmethod

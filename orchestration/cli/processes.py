@@ -20,6 +20,7 @@ OnlyOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command(rich_help_panel=GROUP)(land)
+    app.command(rich_help_panel=GROUP)(events)
     app.command(rich_help_panel=GROUP)(dispatch)
     app.command(rich_help_panel=GROUP)(up)
     app.command(rich_help_panel=GROUP)(down)
@@ -41,6 +42,17 @@ def land(
     from orchestration.settings import load_settings
 
     say(run(load_settings(site), once=once))
+
+
+def events(site: SiteOption = None) -> None:
+    """Receive signed events of other systems and keep them for landing.
+
+    接收其他系统推送的签名事件并可靠保存，等待入湖。
+    """
+    from orchestration.running import events as run
+    from orchestration.settings import load_settings
+
+    say(run(load_settings(site)))
 
 
 def dispatch(

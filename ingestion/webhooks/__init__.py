@@ -1,0 +1,1 @@
+"""Events that other systems send by HTTP: received, kept, landed once."""
