@@ -29,7 +29,7 @@ def contract_id(contract: Contract) -> str:
 
 
 def test_there_are_contracts_for_every_kind_of_system() -> None:
-    # What files, interfaces and events hold is every plant's own: tests/fakes/file_site.py makes such systems.
+    # What files, interfaces and events hold is every plant's own: tests/fakes/file_site.py makes one.
     own = {SystemKind.FILES, SystemKind.REST, SystemKind.WEBHOOK}
     assert {system.kind for system in SYSTEMS} == set(SystemKind) - own
     assert len(CONTRACTS) >= 20
