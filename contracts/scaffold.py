@@ -57,6 +57,12 @@ class FoundColumn:
 
 NOTHING_KNOWN = (FoundColumn("TODO", "string", required=True, key_position=1),)
 
+# What every event brings beside its content.
+EVENT_COLUMNS = (
+    FoundColumn("webhook-id", "string", required=True, key_position=1),
+    FoundColumn("webhook-timestamp", "timestamp", required=True),
+)
+
 
 def render_system(system_id: str, kind: str) -> str:
     """The text of `system.yml`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from contracts.loading import CONTRACT_SUFFIX
 from contracts.placeholders import ENGLISH
 from contracts.scaffold import (
+    EVENT_COLUMNS,
     NOTHING_KNOWN,
     FoundColumn,
     render_contract,
@@ -129,8 +130,11 @@ def _columns(new: NewTable, source_name: str, site_dir: Path | None) -> Sequence
     """From the sample, else from the live table where a connection is configured, else none known."""
     from ingestion.connectors.catalogue import columns_of_sample, columns_of_table
 
+    brought = EVENT_COLUMNS if new.kind is SystemKind.WEBHOOK else ()
     if new.sample is not None:
-        return columns_of_sample(new.sample)
+        return [*brought, *columns_of_sample(new.sample)]
+    if brought:
+        return brought
     if new.kind is not SystemKind.SQL or new.secret is None:
         return NOTHING_KNOWN
     settings: Settings = load_settings(site_dir)

@@ -24,7 +24,7 @@ from ingestion.rest.client import RestClient
 from ingestion.site_files import RestSite
 from lake import tables
 from tests.fakes.file_site import SYSTEM, TICKETS, FileSite, contract_text, make_file_site, reopened
-from tests.fakes.rest_server import RestServer, rest_server
+from tests.fakes.rest_server import RestServer, own_certificate, rest_server
 
 LAYOUTS: dict[str, dict[str, Any]] = {
     "link": {"record": "data.items", "paging": "link", "next_field": "links.next"},
@@ -224,6 +224,19 @@ def test_what_the_server_asks_to_wait_is_waited(server: RestServer, tmp_path: Pa
         assert [wait for wait in waits if wait >= 0.5] == [7.0, 1.0]
         server.answers = [(429, {"Retry-After": "86400"})]
         with pytest.raises(SourceUnavailableError, match="asked 1 time"):
+            client.get("tickets", {})
+
+
+def test_a_private_authority_is_trusted_where_the_site_says_so_and_nowhere_else(tmp_path: Path) -> None:
+    with rest_server(own_certificate(tmp_path)) as server:
+        known = RestSite(base_url=f"{server.url}/token", ca_file="ca.pem")
+        with RestClient(known, str, tmp_path) as client:
+            assert "items" in client.get("tickets", {})
+        stranger = RestSite(base_url=known.base_url, attempts=1)
+        with (
+            RestClient(stranger, str, tmp_path) as client,
+            pytest.raises(SourceUnavailableError, match="CERTIFICATE"),
+        ):
             client.get("tickets", {})
 
 
