@@ -7,6 +7,7 @@ Not supported: other encodings, other separators.
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow as pa
 from contracts.model import Contract
 from ingestion.change_log import ChangeLog
 from ingestion.connectors.conversion import ConversionError, convert
+from ingestion.connectors.mapping_refusals import MAPPINGS, sound_mappings, tell
 from ingestion.context import ExtractContext, ExtractReport
 from ingestion.errors import ContractBreachError, PermanentError
 from ingestion.snapshots import land_snapshot
@@ -21,7 +23,7 @@ from ingestion.value_findings import record, require_contract
 
 
 def extract_register(contract: Contract, context: ExtractContext) -> ExtractReport:
-    """Land what changed in one register.
+    """Land what changed in one register; a code mapping that is wrong is set aside by itself.
 
     Raises:
         PermanentError: the file is missing or is no CSV.
@@ -29,9 +31,18 @@ def extract_register(contract: Contract, context: ExtractContext) -> ExtractRepo
         ShrunkenSourceError: the file has far fewer rows than last time; nothing landed.
     """
     rows = read_register(context.site_dir / contract.source_name, contract)
-    violations = require_contract(rows.drop_columns("_source_row"), contract)
     log = ChangeLog(contract, context.lake)
-    report = land_snapshot(log, rows, context, source_file=contract.source_name)
+    if contract.name != MAPPINGS:
+        return _land(log, rows, context)
+    sound, refused = sound_mappings(rows, log)
+    report = _land(log, sound, context)
+    tell(log, refused, context)
+    return replace(report, rows_read=rows.num_rows, rows_quarantined=len(refused))
+
+
+def _land(log: ChangeLog, rows: pa.Table, context: ExtractContext) -> ExtractReport:
+    violations = require_contract(rows.drop_columns("_source_row"), log.contract)
+    report = land_snapshot(log, rows, context, source_file=log.contract.source_name)
     record(log, violations, context, is_complete=True)
     return report
 
