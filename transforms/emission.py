@@ -37,7 +37,7 @@ def gas_flow_actual_m3_h(stack_area_m2: Number, velocity_m_s: Number) -> Number:
     label_en="Dry gas flow at standard conditions",
     inputs={
         "flow_actual_m3_h": "m3/h",
-        "temperature_c": "°C",
+        "temperature_c": "Cel",
         "static_pressure_pa": "Pa",
         "barometric_pressure_pa": "Pa",
         "moisture_pct": "%",

@@ -24,7 +24,7 @@ _ORACLE = {"max_relative_error_against_worked_numbers": "1e-6"}
     label_en="Gas concentration brought to standard temperature and pressure",
     inputs={
         "concentration_mg_m3": "mg/m3",
-        "temperature_c": "°C",
+        "temperature_c": "Cel",
         "static_pressure_pa": "Pa",
         "barometric_pressure_pa": "Pa",
     },

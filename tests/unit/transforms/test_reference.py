@@ -46,7 +46,7 @@ def test_factor_codes_have_the_form_of_annex_b_and_their_own_units() -> None:
         units[row["factor_code"]] = (row["unit"], row["amount_unit"])
     assert units["a00000"] == ("m3/s", "m3")
     assert units["w00000"] == ("L/s", "m3")
-    assert units["w20111"] == ("µg/L", "g")
+    assert units["w20111"] == ("ug/L", "g")
     assert units["a01013"] == ("kPa", "")
 
 
