@@ -9,6 +9,7 @@ import typer
 
 from orchestration.cli import (
     catalog,
+    codes,
     contract,
     control_zone,
     diode,
@@ -60,6 +61,7 @@ for module in (site, processes, diode, control_zone, readers, evidence, reports,
 app.add_typer(contract.app, name="contract")
 app.add_typer(contract.docs_app, name="docs")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(codes.app, name="codes")
 
 
 def main() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lake import tables
-from tests.fakes.dbt_lake import DbtLake
+from orchestration.code_corrections import USED_SQL, preview, read_mappings
+from tests.fakes.dbt_lake import SITE, DbtLake
 
 AT = datetime(2026, 11, 16, 4, tzinfo=UTC)
 GONE_AT = datetime(2026, 11, 16, 13, 30, tzinfo=UTC)
@@ -315,6 +317,18 @@ def test_a_code_without_a_mapping_is_a_finding_and_its_rows_stay(built: DbtLake)
         "select descendant_lot_id from marts.fct_lot_genealogy where ancestor_lot_id = 'DEFOAM' and depth = 1"
     )
     assert {row["descendant_lot_id"] for row in into} == {"P1", "P2", "HW1", "HW2"}
+
+
+def test_a_mapping_for_it_would_map_its_rows_and_nothing_else(built: DbtLake, tmp_path: Path) -> None:
+    mappings = SITE / "mappings" / "code_mappings.csv"
+    corrected = tmp_path / "corrected.csv"
+    added = f"mes_main,material,{UNMAPPED_MES},defoamer,2020-01-01,\n"
+    corrected.write_text(mappings.read_text(encoding="utf-8") + added, encoding="utf-8")
+    contract = built.contracts["raw_site_register__code_mappings"]
+    found = preview(corrected, contract, built.query(USED_SQL), read_mappings(mappings, contract))
+    (effect,) = found.effects
+    assert (effect.table_name, effect.before, effect.after) == ("batch_materials", None, "defoamer")
+    assert (effect.row_count, effect.quantity_kg, effect.amount_cny) == (2, 7.0, None)
 
 
 def test_a_correction_of_the_laboratory_supersedes_and_the_first_word_is_kept(built: DbtLake) -> None:

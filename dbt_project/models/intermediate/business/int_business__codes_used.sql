@@ -47,6 +47,7 @@ used as (
         trim({{ one.system_id }}__{{ one.table }}.{{ column }}) as source_code,
         codes.standard_code,
         {{ amounts_beside(one) }},
+        {{ plant_date(one.system_id ~ '__' ~ one.table ~ '._extracted_at_utc') }} as used_date,
         {{ one.system_id }}__{{ one.table }}._first_extracted_at_utc as seen_at_utc
     from {{ one.system_id }}__{{ one.table }}
     left join code_mappings as codes
@@ -71,6 +72,7 @@ select
     column_name,
     code_type,
     source_code,
+    used_date,
     standard_code,
     count(*) as row_count,
     {{ exact_sum('quantity_kg') }} as quantity_kg,
@@ -78,4 +80,4 @@ select
     case when code_type = 'unit' then {{ exact_sum('quantity') }} end as quantity_in_unit,
     min(seen_at_utc) as first_seen_at_utc
 from used
-group by system_id, table_name, column_name, code_type, source_code, standard_code
+group by system_id, table_name, column_name, code_type, source_code, used_date, standard_code
