@@ -20,7 +20,7 @@ _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 # What only tells, or says how the source is read: stored rows stay what they are.
 _TABLE_WORDS = (
     "label_zh", "label_en", "description", "grain", "owner", "source_name", "overlap", "cursor", "operation",
-    "delete_codes", "least_share",
+    "delete_codes", "least_share", "mass_balance_tolerance_pct",
 )  # fmt: skip
 _COLUMN_WORDS = ("label_zh", "label_en", "description", "source_name", "source_type")
 

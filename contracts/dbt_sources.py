@@ -57,6 +57,8 @@ def _table(contract: Contract) -> dict[str, Any]:
         "retention_days": contract.retention_days,
         "clauses": list(contract.clauses),
     }
+    if contract.mass_balance_tolerance_pct is not None:
+        meta["mass_balance_tolerance_pct"] = contract.mass_balance_tolerance_pct
     labels = f"{contract.label_en} / {contract.label_zh}"
     return {
         "name": contract.name,

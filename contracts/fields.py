@@ -23,6 +23,7 @@ TABLE_PROPERTIES: dict[str, type] = {
     "operationColumn": str,
     "deleteCodes": list,
     "leastShare": float,
+    "massBalanceTolerancePct": float,
 }
 COLUMN_PROPERTIES: dict[str, type] = {
     "unit": str,

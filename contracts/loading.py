@@ -152,6 +152,7 @@ def _interpret(odcs: OpenDataContractStandard, problems: FaultList) -> Contract 
         operation=properties.get("operationColumn"),
         delete_codes=tuple(str(code) for code in properties.get("deleteCodes", ())),
         least_share=properties.get("leastShare", Contract.least_share),
+        mass_balance_tolerance_pct=properties.get("massBalanceTolerancePct"),
         path=problems.document.path,
     )
     check_whole(contract, odcs.id, problems)

@@ -92,6 +92,7 @@ class Contract:
     operation: str | None = None  # change_log: the column that says what happened to the row
     delete_codes: tuple[str, ...] = ()  # change_log: its values that mean the row is gone
     least_share: float = 0.8  # a complete reading below this share of the last is not believed
+    mass_balance_tolerance_pct: float | None = None  # of what went in; None: the table closes no balance
     path: Path | None = None
 
     @property

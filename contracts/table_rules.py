@@ -11,6 +11,7 @@ from contracts.model import Column, Contract, ExtractMode
 TABLE_PLACE: Place = ("schema", 0)
 _CURSOR_MODES = {ExtractMode.CURSOR, ExtractMode.CURSOR_SWEEP}
 _CURSOR_TYPES = {"timestamp", "integer"}
+_WHOLE_PCT = 100
 
 
 def check_whole(contract: Contract, given_id: str | None, problems: FaultList) -> None:
@@ -25,6 +26,11 @@ def check_whole(contract: Contract, given_id: str | None, problems: FaultList) -
     _check_operation(contract, problems)
     if not 0 <= contract.least_share <= 1:
         problems.add(TABLE_PLACE, f"leastShare: expected a share from 0 to 1, found {contract.least_share}")
+    tolerance = contract.mass_balance_tolerance_pct
+    if tolerance is not None and not 0 < tolerance < _WHOLE_PCT:
+        problems.add(
+            TABLE_PLACE, f"massBalanceTolerancePct: expected a share between 0 and 100 %, found {tolerance}"
+        )
 
 
 def _check_names(contract: Contract, problems: FaultList) -> None:

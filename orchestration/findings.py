@@ -23,6 +23,7 @@ from orchestration.acquisition_findings import collection_gaps, device_problems,
 from orchestration.certificate_findings import NOTE as CERTIFICATE_NOTE
 from orchestration.certificate_findings import ending_certificates
 from orchestration.location import Location
+from orchestration.production_findings import MASS_BALANCE, open_mass_balances
 
 # Clause 6: inside a park its platform; at a monitoring point the county's, which is the province's network.
 MANDATORY_AUTHORITY = {"park": "park", "monitoring_point": "government"}
@@ -128,6 +129,7 @@ LOOKS: Sequence[Look] = (
     Look("collection_gap", collection_gaps),
     Look(CERTIFICATE_NOTE, ending_certificates),
     Look("device_problem", device_problems),
+    Look(MASS_BALANCE, open_mass_balances),
     Look("silent_area", silent_areas),
     Look("unguarded_link", unguarded_links),
 )

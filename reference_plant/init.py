@@ -107,7 +107,7 @@ def _make_secrets(folder: Path, postgres_port: int) -> None:
     letters = string.ascii_letters + string.digits
     database_password = secrets.token_hex(16)
     url = f"postgresql://{DATABASE_USER}:{database_password}@127.0.0.1:{postgres_port}/{DATABASE}"
-    found = dict.fromkeys(("erp_url", "mes_url", "wms_url"), url)
+    found = dict.fromkeys(("erp_url", "mes_url", "wms_url", "lims_url", "qms_url"), url)
     found["postgres_reader_password"] = database_password
     found["province_hj212_password"] = "".join(secrets.choice(letters) for _ in range(6))
     found["park_hmac_key"] = secrets.token_hex(32)

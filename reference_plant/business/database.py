@@ -16,7 +16,7 @@ from reference_plant.business.journal import Event
 from reference_plant.business.tables import TABLES, Value
 
 READER = "chemlink_reader"
-SCHEMAS = ("erp", "mes", "wms")
+SCHEMAS = ("erp", "mes", "wms", "lims", "qms")
 
 
 def prepare(cluster: Cluster, reader_password: str) -> None:

@@ -72,5 +72,24 @@ _SPECS = (
     TableSpec("wms.stock_movements", ("mvt_id",), "updated_epoch_ms", StampKind.EPOCH_MS),
     TableSpec("wms.shipments", ("ship_no",), "updated_epoch_ms", StampKind.EPOCH_MS),
     TableSpec("wms.shipment_lines", ("ship_no", "line_no"), "updated_epoch_ms", StampKind.EPOCH_MS),
+    TableSpec("lims.samples", ("sample_no",), "changed_at", StampKind.INSTANT),
+    TableSpec("lims.sample_events", ("event_id",), "changed_at", StampKind.INSTANT),
+    TableSpec("lims.results", ("result_id",), "changed_at", StampKind.INSTANT),
+    TableSpec("lims.specifications", ("spec_no",)),
+    TableSpec("qms.nonconformities", ("nc_no",), "changed_at", StampKind.INSTANT),
+    TableSpec("qms.complaints", ("complaint_no",), "changed_at", StampKind.INSTANT),
+    TableSpec("mes.operations", ("operation_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.batch_phases", ("phase_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.phase_parameters", ("parameter_record_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.equipment_downtime", ("downtime_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.dosing_records", ("dosing_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.packing_records", ("packing_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.vision_rejects", ("reject_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.process_documents", ("document_id", "version_no"), "last_modified_at", StampKind.INSTANT),
+    TableSpec(
+        "mes.document_acknowledgements", ("acknowledgement_id",), "last_modified_at", StampKind.INSTANT
+    ),
+    TableSpec("mes.batch_signatures", ("signature_id",), "last_modified_at", StampKind.INSTANT),
+    TableSpec("mes.shift_handovers", ("handover_id",), "last_modified_at", StampKind.INSTANT),
 )
 TABLES = {spec.name: spec for spec in _SPECS}
