@@ -133,6 +133,8 @@ def test_code_mappings_cover_the_reference_plants_materials_and_leave_one_unmapp
             ("erp_main", material.matnr),
             ("mes_main", material.definition_id),
             ("wms_main", material.sku),
+            ("lims_main", material.matnr.lstrip("0")),
+            ("qms_main", material.matnr.lstrip("0")),
         )
     }
     assert found == expected
