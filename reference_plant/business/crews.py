@@ -63,11 +63,23 @@ def _write_packing(journal: Journal, plan: Plan) -> None:
         "ended_at": None,
     }
     journal.insert("mes.packing_records", began, row)
+    _write_rejects(journal, plan, key, began, rejected)
+    good = FILLED - rejected
+    done: Row = {
+        "filled": FILLED,
+        "rejected": rejected,
+        "packed_quantity": kilograms(good * IBC_KG),
+        "ended_at": ended,
+    }
+    journal.update("mes.packing_records", ended, (key,), done)
+
+
+def _write_rejects(journal: Journal, plan: Plan, packing_id: str, began: datetime, rejected: int) -> None:
     for place in range(rejected):
         at = began + timedelta(minutes=5 * (place + 1))
         seen: Row = {
             "reject_id": record_number(plan) + place,
-            "packing_id": key,
+            "packing_id": packing_id,
             "camera_id": "CAM-501",
             "container_no": place + 1,
             "defect_code": ("LABEL", "LEVEL")[place],
@@ -80,14 +92,6 @@ def _write_packing(journal: Journal, plan: Plan) -> None:
         journal.update(
             "mes.vision_rejects", at + timedelta(minutes=40), (record_number(plan) + place,), judged
         )
-    good = FILLED - rejected
-    done: Row = {
-        "filled": FILLED,
-        "rejected": rejected,
-        "packed_quantity": kilograms(good * IBC_KG),
-        "ended_at": ended,
-    }
-    journal.update("mes.packing_records", ended, (key,), done)
 
 
 def _write_downtime(journal: Journal, plan: Plan) -> None:
