@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 16, 4, tzinfo=UTC)
 Row = dict[str, Any]
 MODELS = (
     "+fct_inspection_lots +fct_batch_mass_balance +fct_doses +fct_packing_runs +fct_shift_handovers "
-    "+fct_batch_records"
+    "+fct_batch_records +fct_operations +fct_complaints"
 )
 
 
@@ -221,6 +221,56 @@ def acknowledgement(number: int, name: str, at: datetime | None) -> Row:
     }
 
 
+def operation(number: int, began: datetime | None, ended: datetime | None) -> Row:
+    """Planned for an hour from 04:00."""
+    return {
+        "operation_id": f"O{number}",
+        "production_order_id": "PO-B1",
+        "operation_number": number,
+        "operation_name_zh": "包装",
+        "equipment_id": "PK501",
+        "crew_code": "C-A",
+        "planned_start_at_utc": AT,
+        "planned_end_at_utc": minutes(60),
+        "started_at_utc": began,
+        "ended_at_utc": ended,
+        "status_code": "COMPLETED",
+        "updated_at_utc": AT,
+    }
+
+
+def standstill(number: int, began: float, ended: float | None, equipment: str = "PK501") -> Row:
+    return {
+        "downtime_id": number,
+        "equipment_id": equipment,
+        "started_at_utc": minutes(began),
+        "ended_at_utc": None if ended is None else minutes(ended),
+        "downtime_type": "FAILURE",
+        "cause_code": None,
+        "updated_at_utc": AT,
+    }
+
+
+def complaint(name: str, lot: str, answered: datetime | None) -> Row:
+    return {
+        "complaint_id": name,
+        "customer_id": "201001",
+        "sales_order_id": None,
+        "shipment_id": None,
+        "lot_id": lot,
+        "complaint_type": "QUAL",
+        "description_zh": "水分偏高",
+        "claimed_quantity": Decimal(500),
+        "unit_code": "kg",
+        "received_at_utc": AT,
+        "answered_at_utc": answered,
+        "closed_at_utc": None,
+        "verdict_code": "OP",
+        "nonconformity_id": None,
+        "updated_at_utc": AT,
+    }
+
+
 @pytest.fixture(scope="module")
 def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
     lake = new_dbt_lake("execution")
@@ -260,6 +310,14 @@ def built(new_dbt_lake: Callable[[str], DbtLake]) -> DbtLake:
             acknowledgement(1, "B1", AT),
             acknowledgement(2, "B5", None),
         ],
+        "mes_main__operations": [operation(1, minutes(10), minutes(90)), operation(2, None, None)],
+        "mes_main__equipment_downtime": [
+            standstill(1, 0, 30),  # 20 minutes of it within the operation
+            standstill(2, 40, 45),
+            standstill(3, 50, None),
+            standstill(4, 20, 40, "R301"),
+        ],
+        "qms_main__complaints": [complaint("C1", "P1", minutes(90)), complaint("C2", "P1?", None)],
         "lims_main__samples": [
             sample("S1"),
             sample("S2"),
@@ -379,4 +437,20 @@ def test_a_batch_record_names_what_it_lacks(built: DbtLake) -> None:
         "B3": (2, 0, "running"),
         "B4": (2, 0, "incomplete"),
         "B5": (2, 1, "incomplete"),
+    }
+
+
+def test_an_operation_knows_its_delay_and_the_standstills_within_it(built: DbtLake) -> None:
+    columns = ("start_delay_min", "end_delay_min", "standstill_count", "standstill_min")
+    assert of(built, "fct_operations", "operation_id", *columns) == {
+        "O1": (10.0, 30.0, 2, 25.0),
+        "O2": (None, None, 0, 0.0),
+    }
+
+
+def test_a_complaint_leads_back_to_the_batch_and_what_was_measured(built: DbtLake) -> None:
+    columns = ("batch_id", "is_lot_known", "answered_after_h", "sample_count", "out_of_limits_count")
+    assert of(built, "fct_complaints", "complaint_id", *columns) == {
+        "C1": ("B1", True, 1.5, 3, 1),
+        "C2": (None, False, None, 0, 0),
     }
