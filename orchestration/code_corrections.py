@@ -21,6 +21,7 @@ from contracts.model import Contract
 from ingestion.connectors.mapping_rules import RefusedMapping, judge_mappings
 from ingestion.connectors.register import read_register
 from ingestion.errors import PermanentError
+from ingestion.value_findings import require_contract
 from protocols.durable_files import write_durably
 
 HISTORY = "history"
@@ -74,7 +75,7 @@ def preview(path: Path, contract: Contract, used: Iterable[Row], standing: Itera
 
     Raises:
         PermanentError: the file is no CSV or workbook.
-        ContractBreachError: headings or types are not those of the contract.
+        ContractBreachError: headings, types or keys are not those of the contract, so the extract would stop.
     """
     kept, refused = judge_mappings(read_mappings(path, contract), list(standing))
     return Preview(tuple(_effects(used, kept)), tuple(refused))
@@ -85,7 +86,9 @@ def read_mappings(path: Path, contract: Contract) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / path.with_suffix(".csv").name
         text.write_bytes(mapping_csv(path))
-        rows: list[Row] = read_register(text, contract).to_pylist()
+        table = read_register(text, contract)
+    require_contract(table.drop_columns("_source_row"), contract)
+    rows: list[Row] = table.to_pylist()
     return rows
 
 

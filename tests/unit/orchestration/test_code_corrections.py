@@ -12,7 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from contracts.loading import load_contract
-from ingestion.errors import PermanentError
+from ingestion.errors import ContractBreachError, PermanentError
 from ingestion.registry import PRODUCT_SYSTEMS
 from orchestration.code_corrections import Effect, preview, read_mappings, take_over
 
@@ -124,3 +124,9 @@ def test_what_is_no_table_is_refused_by_name(name: str, site_file: Path, tmp_pat
     (tmp_path / "broken.xlsx").write_bytes(b"no workbook")
     with pytest.raises(PermanentError, match=name):
         preview(tmp_path / name, MAPPINGS, USED, [])
+
+
+def test_a_key_twice_is_refused_here_and_not_only_by_the_extract(site_file: Path) -> None:
+    twice = corrected(site_file, "erp_main,unit,TO,kg,2020-01-01,")
+    with pytest.raises(ContractBreachError, match="each key once"):
+        preview(twice, MAPPINGS, USED, [])
