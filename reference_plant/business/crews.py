@@ -119,7 +119,8 @@ def _write_downtime(journal: Journal, plan: Plan) -> None:
 
 def _write_handovers(journal: Journal, start: datetime, until: datetime) -> None:
     day = start.astimezone(journal.zone).date()
-    while (midnight := datetime.combine(day, wall_time(), journal.zone)) < until:
+    # The night crew comes before its day begins.
+    while (midnight := datetime.combine(day, wall_time(), journal.zone)) < until + timedelta(days=1):
         for place, (code, hour) in enumerate(SHIFTS):
             began = datetime.combine(day, hour, journal.zone) - timedelta(minutes=10)
             if began >= start:

@@ -28,6 +28,8 @@ def test_the_reference_plant_has_all_product_systems_but_those_that_send_by_them
         "erp_url",
         "mes_url",
         "wms_url",
+        "lims_url",
+        "qms_url",
     }
 
 

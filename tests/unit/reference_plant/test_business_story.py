@@ -148,10 +148,12 @@ def test_change_stamps_do_not_become_visible_in_order(history: list[Event], tabl
     assert any(earlier > later for earlier, later in pairwise(stamps))  # type: ignore[operator]
 
 
-def test_rows_are_deleted_for_good_in_the_wms_only(history: list[Event]) -> None:
+def test_rows_are_deleted_for_good_where_the_source_does_so(history: list[Event]) -> None:
     assert {event.table for event in history if event.operation == "delete"} == {
         "wms.lots",
         "wms.stock_movements",
+        "lims.samples",
+        "mes.equipment_downtime",
     }
 
 
@@ -160,8 +162,11 @@ def test_the_erp_marks_what_is_gone(final: State) -> None:
         assert {row["loevm"] for row in final[table].values()} == {" ", "X"}
 
 
-def test_only_the_lots_table_has_no_change_stamp() -> None:
-    assert [spec.name for spec in TABLES.values() if spec.stamp_column is None] == ["wms.lots"]
+def test_only_lots_and_specifications_have_no_change_stamp() -> None:
+    assert [spec.name for spec in TABLES.values() if spec.stamp_column is None] == [
+        "wms.lots",
+        "lims.specifications",
+    ]
 
 
 def test_consumption_names_a_material_that_no_mapping_knows(final: State) -> None:
@@ -181,11 +186,13 @@ def test_units_are_spelt_as_people_type_them(final: State) -> None:
 
 def test_every_system_changes_while_we_watch(history: list[Event]) -> None:
     live = [event for event in history if LIVE_FROM <= event.at_utc < END]
-    assert {event.table.partition(".")[0] for event in live} == {"erp", "mes", "wms"}
+    assert {event.table.partition(".")[0] for event in live} == {"erp", "mes", "wms", "lims"}
     assert {event.operation for event in live} == {"insert", "update", "delete"}
 
 
 def test_a_late_correction_changes_a_quantity_hours_after_it_was_entered(history: list[Event]) -> None:
-    first = [event for event in history if event.key == (20261116202,)]
+    first = [
+        event for event in history if (event.table, event.key) == ("mes.batch_materials", (20261116202,))
+    ]
     assert [event.operation for event in first] == ["insert", "update"]
     assert first[1].at_utc - first[0].at_utc > timedelta(hours=3)
