@@ -93,8 +93,9 @@ async def fill_behind(
     windows = {tag: intake.window_behind(tag) for tag in tags}
     generations = {tag: intake.generation(tag) for tag in tags}
     start, end = min(window[0] for window in windows.values()), max(window[1] for window in windows.values())
+    reached = max((last for tag in tags if (last := intake.last_held(tag)) is not None), default=end)
     await parts.sealing.seal()  # what is admitted stands in segments now, and nothing more is while held
-    known = await asyncio.to_thread(parts.sealed.read, [parts.tag_ids[tag] for tag in tags], start, end)
+    known = await asyncio.to_thread(parts.sealed.read, [parts.tag_ids[tag] for tag in tags], start, reached)
     horizon = await asyncio.to_thread(parts.sealed.horizon)
     ranges = [HistoryRange(node_ids[tag], max(windows[tag][0], horizon)) for tag in tags]
     async for position, page in reader.read_many(ranges, end):

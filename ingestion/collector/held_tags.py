@@ -90,6 +90,11 @@ class HeldTags:
         held = self._held.get(tag)
         return held[0][1] if held else None
 
+    def last_held(self, tag: int) -> int | None:
+        """The latest source time among a tag's held points, ticks."""
+        held = self._held.get(tag)
+        return max(row[1] for row in held) if held else None
+
     def went_back(self, tag: int) -> bool:
         """Whether a held tag's live points are dated before what was known of it when it was held."""
         first = self.first_held(tag)

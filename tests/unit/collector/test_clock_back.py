@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.collector.buffer import PointBuffer
@@ -143,6 +143,7 @@ def test_instants_of_a_window_are_read_per_tag_and_manifests_once(tmp_path: Path
     history=st.sets(st.integers(0, 400)),
     lived=st.lists(st.integers(300, 400), min_size=1, max_size=6, unique=True).map(sorted),
 )
+@example(sealed={400}, history=set(), lived=[300, 301, 400])  # in a segment that begins after the hole
 def test_history_and_held_points_behind_the_mark_are_admitted_once_and_nothing_else(
     sealed: set[int], history: set[int], lived: list[int]
 ) -> None:
