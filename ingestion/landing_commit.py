@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from ingestion.outlet_moments import Tag, TagRule
 from ingestion.outlets import Outlet
 from lake import tables
 from lake.layout import LakePaths
+from lake.statistics import INSTANT_STEP, newest
 from lake.tables import AppendReport
 from protocols.pair_streams import family_of
 
@@ -134,13 +136,13 @@ def _land(
 
 def _append(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_refill: bool) -> AppendReport:
     kind = reads[0].kind
-    now = spec.clock.now()
+    path, refills = raw_table(spec.lake, stream), f"{stream}#refills"
+    at = _ingested_at(path, spec.clock.now())
     rows = pa.concat_tables(
-        raw_rows(read.rows, kind=kind, stream=stream, sequence=read.sequence, ingested_at=now, zone=spec.zone)
+        raw_rows(read.rows, kind=kind, stream=stream, sequence=read.sequence, ingested_at=at, zone=spec.zone)
         for read in reads
     )
     first, last = reads[0].sequence, reads[-1].sequence
-    path, refills = raw_table(spec.lake, stream), f"{stream}#refills"
     with spec.state.read() as connection:
         reached = reached_by_sibling(connection, path, stream)
     received, rows = rows.num_rows, without_doubles(path, kind, stream, rows, reached)
@@ -158,6 +160,16 @@ def _append(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_
         },
         storage=STORAGE[kind],
     )
+
+
+def _ingested_at(path: Path, now: datetime) -> datetime:
+    """The present, or just after the table's newest rows where the clock stands still or went back.
+
+    Incremental models rebuild the days whose rows are newer than what they were built from: rows stamped no
+    newer than older ones would stay out of reported values until something else touched their day.
+    """
+    last = newest(path, "_ingested_at_utc")
+    return now if last is None else max(now, last + INSTANT_STEP)
 
 
 def _note(spec: LandingSpec, stream: str, reads: Sequence[ReadSegment], *, is_refill: bool) -> None:

@@ -103,6 +103,21 @@ def test_raw_rows_are_the_wire_rows_dated_in_the_plant_zone(spec: LandingSpec) -
     assert set(stored.column("_ingested_at_utc").to_pylist()) == {spec.clock.now()}
 
 
+@pytest.mark.parametrize("moved", [timedelta(0), timedelta(hours=-1), timedelta(microseconds=1)])
+def test_rows_landed_later_are_newer_though_the_clock_stands_or_goes_back(
+    spec: LandingSpec, moved: timedelta
+) -> None:
+    at = START + timedelta(minutes=30, microseconds=123_999)  # statistics know no microseconds
+    for number, now in enumerate((at, at + moved, at + 2 * moved), start=1):
+        seal(spec.inbox, POINTS, number, minute_points(number))
+        land_once(replace(spec, clock=FixedClock(now)))
+    rows = tables.read(spec.lake.table("raw", "raw_opcua_a__points")).to_pylist()
+    stamps = {(row["_sequence"], row["_ingested_at_utc"]) for row in rows}
+    first, second, third = (stamp for _, stamp in sorted(stamps))
+    assert at == first < second < third
+    assert third - at <= timedelta(milliseconds=3)
+
+
 def test_alarms_and_tags_have_tables_of_their_own(spec: LandingSpec) -> None:
     seal(spec.inbox, "opcua_a.alarms", 1, alarm(1))
     seal(spec.inbox, "opcua_a.tags", 1, tag_table({"T1": ("kPa", "kPa", 0, 1)}))
