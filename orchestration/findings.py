@@ -23,7 +23,7 @@ from orchestration.acquisition_findings import collection_gaps, device_problems,
 from orchestration.certificate_findings import NOTE as CERTIFICATE_NOTE
 from orchestration.certificate_findings import ending_certificates
 from orchestration.location import Location
-from orchestration.production_findings import MASS_BALANCE, open_mass_balances
+from orchestration.production_findings import LOT_CYCLE, MASS_BALANCE, lot_cycles, open_mass_balances
 
 # Clause 6: inside a park its platform; at a monitoring point the county's, which is the province's network.
 MANDATORY_AUTHORITY = {"park": "park", "monitoring_point": "government"}
@@ -130,6 +130,7 @@ LOOKS: Sequence[Look] = (
     Look(CERTIFICATE_NOTE, ending_certificates),
     Look("device_problem", device_problems),
     Look(MASS_BALANCE, open_mass_balances),
+    Look(LOT_CYCLE, lot_cycles),
     Look("silent_area", silent_areas),
     Look("unguarded_link", unguarded_links),
 )

@@ -1,4 +1,4 @@
-"""Findings about how batches were made: masses that went in and did not come out."""
+"""Findings about how batches were made: masses that do not come out, lots that went into themselves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lake.state import StateStore
 from orchestration.location import Location
 
 MASS_BALANCE = "open_mass_balance"
+LOT_CYCLE = "lot_cycle"
 
 
 def open_mass_balances(location: Location, _state: StateStore) -> list[Finding]:
@@ -17,10 +18,37 @@ def open_mass_balances(location: Location, _state: StateStore) -> list[Finding]:
     path = location.settings.lake.table("marts", "fct_batch_mass_balance")
     if not tables.exists(path):
         return []
-    return [_finding(row) for row in tables.read(path).to_pylist() if row["balance_code"] == "open"]
+    return [_open_balance(row) for row in tables.read(path).to_pylist() if row["balance_code"] == "open"]
 
 
-def _finding(row: dict[str, Any]) -> Finding:
+def lot_cycles(location: Location, _state: StateStore) -> list[Finding]:
+    """Batches and transfers by which a lot went into its own ancestor."""
+    path = location.settings.lake.table("ops", "ops_lot_cycles")
+    if not tables.exists(path):
+        return []
+    return [_cycle(row) for row in tables.read(path).to_pylist()]
+
+
+def _cycle(row: dict[str, Any]) -> Finding:
+    parent, child, document = row["parent_lot_id"], row["child_lot_id"], row["reference_id"]
+    kind_zh, system = {"batch": ("批次", "MES"), "transfer": ("转移", "WMS")}[row["edge_type_code"]]
+    return Finding(
+        kind=LOT_CYCLE,
+        subject=f"{document}/{parent}/{child}",
+        severity="error",
+        cause_zh=f"批号循环：{kind_zh} {document} 使批号 {parent} 进入 {child}，"
+        f"而 {child} 又是 {parent} 的来源",
+        cause_en=f"lots go round: by {row['edge_type_code']} {document} lot {parent} went into {child}, and "
+        f"{child} is itself in {parent}",
+        remedy_zh=f"在 {system} 中核对该凭证及同一循环的其他凭证（批号记错、方向颠倒、未冲销），"
+        "更正后自动关闭；在此之前，追溯其中任一批号都会得到循环中的全部批号",
+        remedy_en=f"look in the {system} at this document and the others of the cycle (wrong lot, reversed, "
+        "not cancelled) and correct the wrong one; the findings then close by themselves. Until then tracing "
+        "one of these lots finds all of them",
+    )
+
+
+def _open_balance(row: dict[str, Any]) -> Finding:
     figures = (
         f"{row['input_kg']:.1f} kg → {row['product_kg']:.1f} kg + {row['waste_kg']:.1f} kg, "
         f"{row['missing_pct']:+.2f} % ({row['tolerance_pct']:g} %)"

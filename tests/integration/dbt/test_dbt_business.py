@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ GONE_AT = datetime(2026, 11, 16, 13, 30, tzinfo=UTC)
 AMINES_ERP, BLEND_ERP = "000000000000500001", "000000000000500002"
 METHANOL_MES, AMMONIA_MES, AMINES_MES = "M-1002", "M-1001", "M-5001"
 UNMAPPED_MES = "M-7734X"
+LADDER_STEPS = 30
 
 Row = dict[str, Any]
 
@@ -274,16 +276,16 @@ def test_tonnes_and_every_spelling_of_kilogram_become_kilograms(built: DbtLake) 
 
 def test_a_raw_lot_is_followed_forward_to_every_lot_it_is_in(built: DbtLake) -> None:
     found = built.query(
-        "select descendant_lot_id, depth, path_count from marts.fct_lot_genealogy"
-        " where ancestor_lot_id = 'ME-1' order by depth, descendant_lot_id"
+        "select descendant_lot_id, is_direct from marts.fct_lot_genealogy"
+        " where ancestor_lot_id = 'ME-1' order by is_direct desc, descendant_lot_id"
     )
     assert [tuple(row.values()) for row in found] == [
-        ("HW1", 1, 1),
-        ("HW2", 1, 1),
-        ("P1", 1, 1),
-        ("P2", 1, 1),
-        ("BL1", 2, 2),
-        ("P1-A", 2, 1),
+        ("HW1", True),
+        ("HW2", True),
+        ("P1", True),
+        ("P2", True),
+        ("BL1", False),
+        ("P1-A", False),
     ]
 
 
@@ -314,7 +316,7 @@ def test_a_code_without_a_mapping_is_a_finding_and_its_rows_stay(built: DbtLake)
         }
     ]
     into = built.query(
-        "select descendant_lot_id from marts.fct_lot_genealogy where ancestor_lot_id = 'DEFOAM' and depth = 1"
+        "select descendant_lot_id from marts.fct_lot_genealogy where ancestor_lot_id = 'DEFOAM' and is_direct"
     )
     assert {row["descendant_lot_id"] for row in into} == {"P1", "P2", "HW1", "HW2"}
 
@@ -338,10 +340,26 @@ def test_a_correction_of_the_laboratory_supersedes_and_the_first_word_is_kept(bu
     assert sorted(raw["result_value"].to_pylist()) == [6.1, 61.0]
 
 
-def test_a_cycle_in_the_genealogy_ends_and_fails_the_build_by_name(built: DbtLake) -> None:
-    append(built, "wms_main__stock_movements", [transfer(9, "BL1", "P1")])
+def ladder(first_movement: int) -> list[Row]:
+    """Two lots blended into two, again and again: twice as many ways at each step."""
+    ends = [
+        (f"R{step}-{source}", f"R{step + 1}-{destination}")
+        for step in range(LADDER_STEPS)
+        for source, destination in product("AB", repeat=2)
+    ]
+    return [transfer(number, *pair) for number, pair in enumerate(ends, start=first_movement)]
+
+
+def test_a_cycle_in_the_genealogy_ends_and_is_told_by_its_documents(built: DbtLake) -> None:
+    assert built.query("select * from ops.ops_lot_cycles") == []
+    append(built, "wms_main__stock_movements", [transfer(9, "BL1", "P1"), *ladder(first_movement=100)])
     done = built.run_dbt("build", "--select", "int_production__lot_edges+")
-    assert done.returncode == 1
-    assert "Failure in test assert_no_lot_is_its_own_ancestor" in done.stdout
+    assert done.returncode == 0, done.stdout
+    told = built.query("select parent_lot_id, child_lot_id from ops.ops_lot_cycles order by all")
+    assert [tuple(row.values()) for row in told] == [("BL1", "P1"), ("P1", "BL1")]
     own = built.query("select * from marts.fct_lot_genealogy where ancestor_lot_id = descendant_lot_id")
     assert own == []
+    reached = built.query(
+        "select descendant_lot_id from marts.fct_lot_genealogy where ancestor_lot_id = 'R0-A'"
+    )
+    assert len(reached) == 2 * LADDER_STEPS
