@@ -206,6 +206,20 @@ async def serve(
             yield history
         finally:
             live.cancel()
+            _crash(server)
+
+
+def _crash(server: Server) -> None:
+    """Nothing listens any more and every connection is cut, in one step of the loop.
+
+    asyncua's own stop cuts the connections before it stops listening, and waits for ever for one that a
+    client opened between the two.
+    """
+    assert server.bserver is not None
+    assert server.bserver._server is not None
+    server.bserver._server.close()
+    for transport in server.iserver.asyncio_transports:
+        transport.abort()
 
 
 async def _live(server: Server, index: int, source: Source, number: int) -> None:
